@@ -1,0 +1,175 @@
+import { type ClickHouseType, clickhouseTypes } from '../../schema/field.ts'
+import { addressBytes, readAddress } from './address.ts'
+import { type Column } from './columns.ts'
+import { BlockError } from './error.ts'
+import { type ColumnRange, readHeader, skipColumn, textAt, uint64At } from './reader.ts'
+import { Writer } from './writer.ts'
+
+const knownTypes = new Set<string>(Object.values(clickhouseTypes))
+const maxColumns = 1024
+
+/** A column of labels: `keys[codes[row]]` is the text of a row. */
+export interface Labels {
+  keys: string[]
+  codes: Uint8Array | Uint16Array | Uint32Array
+}
+
+/** A block as it came, in Native format. Columns are found at once and decoded when asked for. */
+export class Block {
+  readonly bytes: Buffer
+  readonly rows: number
+  readonly #columns = new Map<string, ColumnRange>()
+
+  /** Throws BlockError for what is no block. Allocates nothing in proportion to a length the bytes merely claim. */
+  constructor(source: Uint8Array) {
+    const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
+    this.bytes = bytes
+    const { columns, rows, body } = readHeader(bytes)
+    this.rows = rows
+    if (columns > maxColumns) throw new BlockError('too_large', 0, `${columns} columns, at most ${maxColumns} expected,`)
+    let at = body
+    for (let i = 0; i < columns; i++) {
+      const start = at
+      const name = textAt(bytes, at)
+      const type = textAt(bytes, name.end)
+      if (!knownTypes.has(type.text)) throw new BlockError('unknown_type', name.end, `type ${JSON.stringify(type.text.slice(0, 80))}`)
+      at = skipColumn(bytes, type.end, type.text as ClickHouseType, rows)
+      this.#columns.set(name.text, { name: name.text, type: type.text as ClickHouseType, start, body: type.end, end: at })
+    }
+    if (at !== bytes.length) throw new BlockError('lying_length', at, `${bytes.length - at} bytes follow the last column`)
+  }
+
+  get columns(): Iterable<ColumnRange> {
+    return this.#columns.values()
+  }
+
+  has(name: string): boolean {
+    return this.#columns.has(name)
+  }
+
+  #column(name: string, ...types: ClickHouseType[]): ColumnRange {
+    const column = this.#columns.get(name)
+    if (!column) throw new BlockError('wrong_schema', 0, `no column ${name}`)
+    if (!types.includes(column.type))
+      throw new BlockError('wrong_schema', column.start, `column ${name} is ${column.type}, expected ${types.join(' or ')},`)
+    return column
+  }
+
+  /** Bool and UInt8 as they lie in the block; UInt16, UInt32 and Float64 copied to where they are aligned. */
+  numbers(name: string): Uint8Array | Uint16Array | Uint32Array | Float64Array {
+    const { type, body, end } = this.#column(name, 'Bool', 'UInt8', 'UInt16', 'UInt32', 'Float64')
+    const bytes = this.bytes.subarray(body, end)
+    if (type === 'Bool' || type === 'UInt8') return bytes
+    const Numbers = { UInt16: Uint16Array, UInt32: Uint32Array, Float64: Float64Array }[type as 'UInt16']
+    return new Numbers(aligned(bytes))
+  }
+
+  /** UInt64 and times as pairs of 32-bit words, low first. */
+  words(name: string): Uint32Array {
+    const { body, end } = this.#column(name, 'UInt64', "DateTime64(6, 'UTC')")
+    return new Uint32Array(aligned(this.bytes.subarray(body, end)))
+  }
+
+  /** 16 bytes a row. */
+  addresses(name: string): Uint8Array {
+    const { body, end } = this.#column(name, 'IPv6')
+    return this.bytes.subarray(body, end)
+  }
+
+  labels(name: string): Labels {
+    const { body } = this.#column(name, 'LowCardinality(String)')
+    if (this.rows === 0) return { keys: [''], codes: new Uint8Array(0) }
+    const wide = uint64At(this.bytes, body + 8) & 3
+    const count = uint64At(this.bytes, body + 16)
+    const keys: string[] = []
+    let at = body + 24
+    for (let i = 0; i < count; i++) {
+      const key = textAt(this.bytes, at)
+      keys.push(key.text)
+      at = key.end
+    }
+    const indexes = this.bytes.subarray(at + 8, at + 8 + (this.rows << wide))
+    const codes = wide === 0 ? indexes : new [Uint16Array, Uint32Array][wide - 1](aligned(indexes))
+    for (const code of codes) if (code >= count) throw new BlockError('lying_length', at, `label ${code} of ${count} in column ${name}`)
+    return { keys, codes }
+  }
+
+  texts(name: string): string[] {
+    let at = this.#column(name, 'String').body
+    return Array.from({ length: this.rows }, () => {
+      const text = textAt(this.bytes, at)
+      at = text.end
+      return text.text
+    })
+  }
+
+  textLists(name: string): string[][] {
+    const { body } = this.#column(name, 'Array(String)')
+    let at = body + this.rows * 8
+    let before = 0
+    return Array.from({ length: this.rows }, (_, row) => {
+      const end = uint64At(this.bytes, body + row * 8)
+      const list = Array.from({ length: end - before }, () => {
+        const text = textAt(this.bytes, at)
+        at = text.end
+        return text.text
+      })
+      before = end
+      return list
+    })
+  }
+
+  /** Values of a column as a record has them, for the rare times objects are wanted. */
+  values(name: string): unknown[] {
+    const type = this.#columns.get(name)?.type
+    if (type === 'LowCardinality(String)') {
+      const { keys, codes } = this.labels(name)
+      return Array.from(codes, code => keys[code])
+    }
+    if (type === 'UInt64' || type === "DateTime64(6, 'UTC')") {
+      const words = this.words(name)
+      return Array.from({ length: this.rows }, (_, row) => words[row * 2] + words[row * 2 + 1] * 4294967296)
+    }
+    if (type === 'IPv6') {
+      const bytes = this.addresses(name)
+      return Array.from({ length: this.rows }, (_, row) => readAddress(bytes, row * addressBytes))
+    }
+    if (type === 'String') return this.texts(name)
+    if (type === 'Array(String)') return this.textLists(name)
+    const numbers = Array.from(this.numbers(name))
+    return type === 'Bool' ? numbers.map(Boolean) : numbers
+  }
+
+  /** The records as objects. */
+  records(): Record<string, unknown>[] {
+    const columns = [...this.#columns.keys()].map(name => [name, this.values(name)] as const)
+    return Array.from({ length: this.rows }, (_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])))
+  }
+
+  /** The block with some columns replaced and others appended. What stays is copied and not looked into. */
+  with(columns: ReadonlyMap<string, Pick<Column, 'type' | 'write'>>, out = new Writer(this.bytes.length + (1 << 16))): Buffer {
+    const added = [...columns].filter(([name]) => !this.#columns.has(name))
+    out.varuint(this.#columns.size + added.length)
+    out.varuint(this.rows)
+    for (const { name, start, end } of this.#columns.values()) {
+      const replacement = columns.get(name)
+      if (replacement) writeColumn(out, name, replacement, this.rows)
+      else out.raw(this.bytes.subarray(start, end))
+    }
+    for (const [name, column] of added) writeColumn(out, name, column, this.rows)
+    return out.bytes()
+  }
+}
+
+function writeColumn(out: Writer, name: string, column: Pick<Column, 'type' | 'write'>, rows: number): void {
+  out.text(name)
+  out.text(column.type)
+  column.write(out, rows)
+}
+
+/** A copy of the bytes that begins at a multiple of 8. */
+function aligned(bytes: Uint8Array): ArrayBuffer {
+  const copy = new ArrayBuffer(bytes.byteLength)
+  new Uint8Array(copy).set(bytes)
+  return copy
+}

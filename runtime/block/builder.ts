@@ -1,0 +1,109 @@
+import { type RecordKind, collectedFields } from '../../schema/record.ts'
+import { AddressColumn, type Column, LabelColumn, NumberColumn, TextColumn, TextsColumn, WideColumn, columnOf } from './columns.ts'
+import { Writer } from './writer.ts'
+
+/** Fields whose row default is not their type's zero. */
+const oneByDefault = 'weight'
+
+/**
+ * A block being filled with the columns a collector writes. The hot path takes typed columns once (`numbers`, `labels`…), writes
+ * their row `rows` and then counts it with `next`; rare records go through `add`.
+ */
+export class BlockBuilder {
+  readonly kind: RecordKind
+  readonly capacity: number
+  /** 8 bytes a row: what the record is known by when it is sent again. */
+  readonly ids: Uint8Array
+  rows = 0
+  /** Smallest and largest time, microseconds; for the headers of the message. */
+  minTime = Infinity
+  maxTime = -Infinity
+  readonly #columns: Map<string, Column>
+  readonly #out = new Writer()
+
+  constructor(kind: RecordKind, capacity = 8192) {
+    if (capacity > 60_000) throw new RangeError(`a block holds at most 60000 rows, got ${capacity}`)
+    this.kind = kind
+    this.capacity = capacity
+    this.ids = new Uint8Array(capacity * 8)
+    this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity)]))
+    this.#fillOnes()
+  }
+
+  get full(): boolean {
+    return this.rows >= this.capacity
+  }
+
+  numbers(name: string): NumberColumn {
+    return this.#typed(name, NumberColumn)
+  }
+  wides(name: string): WideColumn {
+    return this.#typed(name, WideColumn)
+  }
+  addresses(name: string): AddressColumn {
+    return this.#typed(name, AddressColumn)
+  }
+  labels(name: string): LabelColumn {
+    return this.#typed(name, LabelColumn)
+  }
+  texts(name: string): TextColumn {
+    return this.#typed(name, TextColumn)
+  }
+  textLists(name: string): TextsColumn {
+    return this.#typed(name, TextsColumn)
+  }
+
+  #typed<C extends Column>(name: string, type: abstract new (...args: never[]) => C): C {
+    const column = this.#columns.get(name)
+    if (column instanceof type) return column
+    throw new TypeError(`${this.kind.name}.${name} is ${column?.type ?? 'no column a collector writes'}, not a ${type.name}`)
+  }
+
+  /** Counts the row that was just written; `time` is its time in microseconds. */
+  next(time: number): void {
+    this.rows++
+    if (time < this.minTime) this.minTime = time
+    if (time > this.maxTime) this.maxTime = time
+  }
+
+  /** Appends a record given as an object; `id` is what it is known by, 8 bytes. */
+  add(record: Readonly<Record<string, unknown>>, id?: Uint8Array): void {
+    const row = this.rows
+    for (const [name, value] of Object.entries(record)) {
+      if (value === undefined) continue
+      const column = this.#columns.get(name)
+      if (!column) throw new TypeError(`${this.kind.name} has no column ${name} that a collector writes`)
+      column.set(row, value)
+    }
+    if (id) this.ids.set(id.subarray(0, 8), row * 8)
+    this.next(Number(record.time ?? 0))
+  }
+
+  /** The block in ClickHouse's Native format. A view, valid until the next `encode` of this builder. */
+  encode(): Buffer {
+    const out = this.#out
+    out.reset()
+    out.varuint(this.#columns.size)
+    out.varuint(this.rows)
+    for (const [name, column] of this.#columns) {
+      out.text(name)
+      out.text(column.type)
+      column.write(out, this.rows)
+    }
+    return out.bytes()
+  }
+
+  reset(): void {
+    for (const column of this.#columns.values()) column.reset(this.rows)
+    this.ids.fill(0, 0, this.rows * 8)
+    this.rows = 0
+    this.minTime = Infinity
+    this.maxTime = -Infinity
+    this.#fillOnes()
+  }
+
+  #fillOnes(): void {
+    const column = this.#columns.get(oneByDefault)
+    if (column instanceof NumberColumn) column.values.fill(1)
+  }
+}

@@ -1,0 +1,226 @@
+import { type ClickHouseType, type Field, clickhouseTypes } from '../../schema/field.ts'
+import { addressBytes, readAddress, writeAddress } from './address.ts'
+import type { Writer } from './writer.ts'
+
+/** A column being filled. Rows that are not set hold the type's default. */
+export interface Column {
+  readonly type: ClickHouseType
+  /** The slow way, for rare records: any value a record of this field may have. */
+  set(row: number, value: unknown): void
+  write(out: Writer, rows: number): void
+  /** Forgets the first `rows` rows. */
+  reset(rows: number): void
+}
+
+type NumberArray = Uint8Array | Uint16Array | Uint32Array | Float64Array
+
+/** Bool, UInt8, UInt16, UInt32 and Float64: write into `values`. */
+export class NumberColumn implements Column {
+  readonly type: ClickHouseType
+  readonly values: NumberArray
+
+  constructor(type: ClickHouseType, values: NumberArray) {
+    this.type = type
+    this.values = values
+  }
+
+  set(row: number, value: unknown): void {
+    this.values[row] = Number(value)
+  }
+
+  write(out: Writer, rows: number): void {
+    out.raw(this.values.subarray(0, rows))
+  }
+
+  reset(rows: number): void {
+    this.values.fill(0, 0, rows)
+  }
+}
+
+/** UInt64 and DateTime64(6), as pairs of 32-bit words so that no BigInt is made. */
+export class WideColumn implements Column {
+  readonly type: ClickHouseType
+  readonly words: Uint32Array
+
+  constructor(type: ClickHouseType, capacity: number) {
+    this.type = type
+    this.words = new Uint32Array(capacity * 2)
+  }
+
+  /** A whole number from 0 to 2^53. */
+  setNumber(row: number, value: number): void {
+    this.words[row * 2] = value % 4294967296
+    this.words[row * 2 + 1] = value / 4294967296
+  }
+
+  setWords(row: number, low: number, high: number): void {
+    this.words[row * 2] = low
+    this.words[row * 2 + 1] = high
+  }
+
+  set(row: number, value: unknown): void {
+    this.setNumber(row, Math.max(0, Number(value)))
+  }
+
+  getNumber(row: number): number {
+    return this.words[row * 2] + this.words[row * 2 + 1] * 4294967296
+  }
+
+  write(out: Writer, rows: number): void {
+    out.raw(this.words.subarray(0, rows * 2))
+  }
+
+  reset(rows: number): void {
+    this.words.fill(0, 0, rows * 2)
+  }
+}
+
+/** IPv6, 16 bytes a row in `bytes`. */
+export class AddressColumn implements Column {
+  readonly type: ClickHouseType = 'IPv6'
+  readonly bytes: Uint8Array
+
+  constructor(capacity: number) {
+    this.bytes = new Uint8Array(capacity * addressBytes)
+  }
+
+  set(row: number, value: unknown): void {
+    writeAddress(this.bytes, row * addressBytes, String(value))
+  }
+
+  get(row: number): string {
+    return readAddress(this.bytes, row * addressBytes)
+  }
+
+  write(out: Writer, rows: number): void {
+    out.raw(this.bytes.subarray(0, rows * addressBytes))
+  }
+
+  reset(rows: number): void {
+    this.bytes.fill(0, 0, rows * addressBytes)
+  }
+}
+
+/**
+ * LowCardinality(String): texts by their code, the codes in `codes`. Code 0 is ''; a field whose default is another text has it as code 1.
+ * `code` finds or makes the code of a text; codes are forgotten with `reset`.
+ */
+export class LabelColumn implements Column {
+  readonly type: ClickHouseType = 'LowCardinality(String)'
+  readonly codes: Uint16Array
+  readonly #default: string
+  #keys: string[] = []
+  #codeOf = new Map<string, number>()
+
+  constructor(capacity: number, defaultText = '') {
+    this.codes = new Uint16Array(capacity)
+    this.#default = defaultText
+    this.reset(capacity)
+  }
+
+  get keys(): readonly string[] {
+    return this.#keys
+  }
+
+  code(text: string): number {
+    const known = this.#codeOf.get(text)
+    if (known !== undefined) return known
+    const code = this.#keys.push(text) - 1
+    this.#codeOf.set(text, code)
+    return code
+  }
+
+  set(row: number, value: unknown): void {
+    this.codes[row] = this.code(String(value))
+  }
+
+  write(out: Writer, rows: number): void {
+    writeLabels(out, this.#keys, this.codes, rows)
+  }
+
+  reset(rows: number): void {
+    this.#keys = ['']
+    this.#codeOf = new Map([['', 0]])
+    this.codes.fill(this.code(this.#default), 0, rows)
+  }
+}
+
+/** The body of a LowCardinality(String) column: version, flags and index width, keys, indexes. */
+export function writeLabels(out: Writer, keys: readonly string[], codes: Uint8Array | Uint16Array | Uint32Array, rows: number): void {
+  if (rows === 0) return
+  const wide = keys.length > 65536 ? 2 : keys.length > 256 ? 1 : 0
+  out.uint64(1)
+  out.uint64(0x600 | wide)
+  out.uint64(keys.length)
+  for (const key of keys) out.text(key)
+  out.uint64(rows)
+  const Indexes = [Uint8Array, Uint16Array, Uint32Array][wide]
+  const used = codes.subarray(0, rows)
+  out.raw(used instanceof Indexes ? used : new Indexes(used))
+}
+
+/** String. */
+export class TextColumn implements Column {
+  readonly type: ClickHouseType = 'String'
+  readonly #texts: string[]
+
+  constructor(capacity: number) {
+    this.#texts = Array.from({ length: capacity }, () => '')
+  }
+
+  set(row: number, value: unknown): void {
+    this.#texts[row] = String(value)
+  }
+
+  write(out: Writer, rows: number): void {
+    for (let row = 0; row < rows; row++) out.text(this.#texts[row])
+  }
+
+  reset(rows: number): void {
+    this.#texts.fill('', 0, rows)
+  }
+}
+
+const noTexts: readonly string[] = []
+
+/** Array(String): cumulative ends, then all the texts. */
+export class TextsColumn implements Column {
+  readonly type: ClickHouseType = 'Array(String)'
+  readonly #lists: (readonly string[])[]
+
+  constructor(capacity: number) {
+    this.#lists = Array.from({ length: capacity }, () => noTexts)
+  }
+
+  set(row: number, value: unknown): void {
+    this.#lists[row] = value as readonly string[]
+  }
+
+  write(out: Writer, rows: number): void {
+    let end = 0
+    for (let row = 0; row < rows; row++) out.uint64((end += this.#lists[row].length))
+    for (let row = 0; row < rows; row++) for (const text of this.#lists[row]) out.text(text)
+  }
+
+  reset(rows: number): void {
+    this.#lists.fill(noTexts, 0, rows)
+  }
+}
+
+const makers: Record<ClickHouseType, (capacity: number, field: Field) => Column> = {
+  Bool: capacity => new NumberColumn('Bool', new Uint8Array(capacity)),
+  UInt8: capacity => new NumberColumn('UInt8', new Uint8Array(capacity)),
+  UInt16: capacity => new NumberColumn('UInt16', new Uint16Array(capacity)),
+  UInt32: capacity => new NumberColumn('UInt32', new Uint32Array(capacity)),
+  Float64: capacity => new NumberColumn('Float64', new Float64Array(capacity)),
+  UInt64: capacity => new WideColumn('UInt64', capacity),
+  "DateTime64(6, 'UTC')": capacity => new WideColumn("DateTime64(6, 'UTC')", capacity),
+  IPv6: capacity => new AddressColumn(capacity),
+  String: capacity => new TextColumn(capacity),
+  'LowCardinality(String)': (capacity, field) => new LabelColumn(capacity, field.values?.[0]),
+  'Array(String)': capacity => new TextsColumn(capacity),
+}
+
+export function columnOf(field: Field, capacity: number): Column {
+  return makers[clickhouseTypes[field.type]](capacity, field)
+}

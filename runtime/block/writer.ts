@@ -1,0 +1,59 @@
+/** Bytes of ClickHouse's Native format, growing as needed. */
+export class Writer {
+  #bytes: Buffer
+  #at = 0
+
+  constructor(capacity = 1 << 18) {
+    this.#bytes = Buffer.allocUnsafe(capacity)
+  }
+
+  get length(): number {
+    return this.#at
+  }
+
+  #room(count: number): void {
+    if (this.#at + count <= this.#bytes.length) return
+    const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + count))
+    this.#bytes.copy(larger, 0, 0, this.#at)
+    this.#bytes = larger
+  }
+
+  varuint(value: number): void {
+    this.#room(10)
+    while (value >= 128) {
+      this.#bytes[this.#at++] = (value % 128) | 128
+      value = Math.floor(value / 128)
+    }
+    this.#bytes[this.#at++] = value
+  }
+
+  text(text: string): void {
+    const length = Buffer.byteLength(text)
+    this.varuint(length)
+    this.#room(length)
+    this.#at += this.#bytes.write(text, this.#at)
+  }
+
+  uint64(value: number): void {
+    this.#room(8)
+    this.#bytes.writeUInt32LE(value >>> 0, this.#at)
+    this.#bytes.writeUInt32LE(Math.floor(value / 2 ** 32), this.#at + 4)
+    this.#at += 8
+  }
+
+  /** The memory of a typed array as it is; the machine is little-endian, as the format is. */
+  raw(array: ArrayBufferView): void {
+    this.#room(array.byteLength)
+    this.#bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), this.#at)
+    this.#at += array.byteLength
+  }
+
+  /** A view of what was written; valid until the next write. */
+  bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#at)
+  }
+
+  reset(): void {
+    this.#at = 0
+  }
+}

@@ -1,0 +1,80 @@
+/** What crosses the bus: a body nobody on the way looks into, and what one must know to route it. */
+export interface Message {
+  /** Names the thing the body is a version of. Required on a compacted topic, where only the newest message of a key is kept. */
+  key?: string
+  headers: Readonly<Record<string, string>>
+  body: Uint8Array
+  /** 8 bytes a record: what its collector knows the record by, to recognise what it is sent again. */
+  ids?: Uint8Array
+}
+
+export interface Delivered extends Message {
+  offset: number
+  /** When it was published, in milliseconds. */
+  time: number
+}
+
+/** How far a group is: `offset` is the next message to read. `metadata` is the group's own note, at most 4,000 bytes. */
+export interface Position {
+  offset: number
+  metadata: string
+}
+
+/** One partition in the hands of one consumer. */
+export interface Assignment {
+  topic: string
+  partition: number
+  /** What the group committed last, as of the moment of the assignment. */
+  committed: Position
+  /** Aborted when the partition is taken away or the subscription ends. */
+  signal: AbortSignal
+  /**
+   * The next messages in order: as soon as there are some, at most `maxBytes` of bodies (but at least one message),
+   * or none after `waitMs`. Rejects with the signal's reason once that is aborted.
+   */
+  read(limits?: { maxBytes?: number; waitMs?: number }): Promise<Delivered[]>
+  /** Durable when it resolves. Rejects when the partition is no longer ours. */
+  commit(position: Position): Promise<void>
+}
+
+export interface TopicOptions {
+  /** Keep only the newest message of each key, for ever. */
+  compacted?: boolean
+  maxAgeMs?: number
+  maxBytes?: number
+}
+
+export interface GroupLag {
+  topic: string
+  group: string
+  messages: number
+  bytes: number
+  /** Age of the oldest unread message in milliseconds; 0 when all is read. */
+  ageMs: number
+}
+
+/** Carries messages between services, in order within a partition, and keeps them until they are old. */
+export interface Bus extends AsyncDisposable {
+  /** Makes the topic known with its settings. Publishing to an unknown topic is an error. */
+  ensureTopic(topic: string, options?: TopicOptions): Promise<void>
+  /**
+   * Durable when it resolves. Waits while unread messages fill the topic (back-pressure) and while the disk is full;
+   * `signal` ends the waiting. Messages of one call are stored together or not at all.
+   */
+  publish(topic: string, messages: Message[], signal?: AbortSignal): Promise<void>
+  /**
+   * Hands the partitions of the topic to `consume`, one call for each. A group starts at the oldest message.
+   * A consumer that rejects or returns gets the partition again, from the committed position, after `retryDelayMs`.
+   */
+  subscribe(
+    topic: string,
+    group: string,
+    consume: (assignment: Assignment) => Promise<void>,
+    options?: { retryDelayMs?: number },
+  ): Promise<AsyncDisposable>
+  /** The newest messages for which `wanted` holds on the headers, newest first; stops at the first call for which it returns 'stop'. */
+  recent(topic: string, wanted: (headers: Readonly<Record<string, string>>, time: number) => boolean | 'stop'): AsyncIterable<Delivered>
+  /** Messages from the oldest on, without a group: for those who need the whole topic each time they start. Goes on with new ones. */
+  follow(topic: string, signal: AbortSignal): AsyncIterable<{ messages: Delivered[]; caughtUp: boolean }>
+  lag(): Promise<GroupLag[]>
+}

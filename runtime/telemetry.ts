@@ -1,0 +1,86 @@
+import { type Attributes, type Meter, metrics } from '@opentelemetry/api'
+import { DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
+
+/** Counters every component has. Attributes say which: `component('source', 'hubble')`. */
+export interface Instruments {
+  received(count: number, attributes?: Attributes): void
+  sent(count: number, attributes?: Attributes): void
+  /** What we left out: always with a reason. */
+  discarded(count: number, reason: string, attributes?: Attributes): void
+}
+
+class PullReader extends MetricReader {
+  protected override async onForceFlush() {}
+  protected override async onShutdown() {}
+}
+
+let reader: PullReader | undefined
+
+/** Makes this process's instruments readable by `collectMetrics`. Call once, in main, before instruments are made. */
+export function startTelemetry(): void {
+  if (reader) return
+  reader = new PullReader()
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }))
+}
+
+export const meter = (): Meter => metrics.getMeter('weir')
+
+export function component(kind: string, name: string): Instruments {
+  const own = { component_kind: kind, component: name }
+  const counter = (what: string, description: string) =>
+    meter().createCounter(`weir.component.records.${what}`, { description, unit: '{record}' })
+  const received = counter('received', 'Records a component received.')
+  const sent = counter('sent', 'Records a component sent on.')
+  const discarded = counter('discarded', 'Records a component left out.')
+  return {
+    received: (count, attributes) => received.add(count, { ...own, ...attributes }),
+    sent: (count, attributes) => sent.add(count, { ...own, ...attributes }),
+    discarded: (count, reason, attributes) => count && discarded.add(count, { ...own, reason, ...attributes }),
+  }
+}
+
+/** One metric with its points, plain enough to cross a process boundary. */
+export interface Metric {
+  name: string
+  about: string
+  type: 'counter' | 'gauge'
+  points: { labels: Record<string, string>; value: number }[]
+}
+
+const pointTypes = { [DataPointType.SUM]: 'counter', [DataPointType.GAUGE]: 'gauge' } as const
+
+/** The current value of every counter and gauge of this process. */
+export async function collectMetrics(): Promise<Metric[]> {
+  if (!reader) return []
+  const { resourceMetrics } = await reader.collect()
+  return resourceMetrics.scopeMetrics.flatMap(scope =>
+    scope.metrics.flatMap(metric => {
+      if (metric.dataPointType !== DataPointType.SUM && metric.dataPointType !== DataPointType.GAUGE) return []
+      const points = metric.dataPoints.map(point => ({
+        labels: Object.fromEntries(Object.entries(point.attributes).map(([key, value]) => [key, String(value)])),
+        value: point.value as number,
+      }))
+      return [{ name: metric.descriptor.name, about: metric.descriptor.description, type: pointTypes[metric.dataPointType], points }]
+    }),
+  )
+}
+
+const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
+
+/** Prometheus' text format 0.0.4. The same metric of several services is one family. */
+export function renderPrometheus(services: Record<string, Metric[]>): string {
+  const families = new Map<string, { metric: Metric; lines: string[] }>()
+  for (const [service, list] of Object.entries(services))
+    for (const metric of list) {
+      const name = metric.name.replaceAll('.', '_') + (metric.type === 'counter' ? '_total' : '')
+      const family = families.get(name) ?? { metric, lines: [] }
+      families.set(name, family)
+      for (const { labels, value } of metric.points) {
+        const pairs = Object.entries({ service, ...labels }).map(([key, text]) => `${key.replaceAll('.', '_')}=${quoted(text)}`)
+        family.lines.push(`${name}{${pairs.join(',')}} ${value}`)
+      }
+    }
+  return [...families]
+    .map(([name, { metric, lines }]) => `# HELP ${name} ${metric.about}\n# TYPE ${name} ${metric.type}\n${lines.join('\n')}\n`)
+    .join('')
+}

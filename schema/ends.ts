@@ -1,0 +1,38 @@
+import { bothEnds } from './field.ts'
+import { attributionReasons, attributions } from './vocabulary.ts'
+
+/** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
+export const ends = bothEnds({
+  cluster: { type: 'label', about: 'Cluster of the end, as its source names it.' },
+  namespace: { type: 'label', about: 'Kubernetes namespace of the end.', completedBy: 'kubernetes', rollup: true },
+  pod: { type: 'label', about: 'Pod of the end.', completedBy: 'kubernetes' },
+  workload: { type: 'label', about: 'Owner of the pod of the end: a Deployment, DaemonSet…', completedBy: 'kubernetes', rollup: true },
+  workload_kind: { type: 'label', about: 'Kind of the workload of the end.', completedBy: 'kubernetes', rollup: true },
+  service: { type: 'label', about: 'Service clients call to reach the end, as namespace/name.', completedBy: 'kubernetes', rollup: true },
+  service_account: { type: 'label', about: 'Service account the pod of the end runs as.', completedBy: 'kubernetes' },
+  entity: { type: 'label', about: 'What the end is when it is no pod: world, host, remote-node, kube-apiserver…', rollup: true },
+  identity: { type: 'uint32', about: 'Numeric security identity of the end; those from 16777216 on mean something on the reporter only.' },
+  dns_name: { type: 'label', about: 'DNS names the reporter knows for the address of the end, joined by commas.' },
+  node: { type: 'label', about: 'Node the end runs on.', filledBy: 'kubernetes' },
+  zone: { type: 'label', about: 'Topology zone of the node of the end.', filledBy: 'kubernetes' },
+  spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', filledBy: 'kubernetes' },
+  spiffe_id_source: { type: 'label', about: 'How the SPIFFE ID of the end is known: object, certificate…', filledBy: 'kubernetes' },
+  network: {
+    type: 'label',
+    about: 'Name of the network the address of the end lies in, when it is no pod.',
+    filledBy: 'network',
+    rollup: true,
+  },
+  attribution: {
+    type: 'label',
+    values: attributions,
+    about: 'How surely the end is known: exact, ambiguous or none.',
+    filledBy: 'kubernetes',
+  },
+  attribution_reason: {
+    type: 'label',
+    values: attributionReasons,
+    about: 'Why the attribution of the end is what it is.',
+    filledBy: 'kubernetes',
+  },
+})

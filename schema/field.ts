@@ -1,0 +1,61 @@
+/** What a field is. Everything else about a record derives from lists of these. */
+
+/** Types a field can have; `clickhouseTypes` says how each is stored. */
+export type FieldType = 'bool' | 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'float64' | 'time' | 'address' | 'text' | 'label' | 'texts'
+
+/** The column type of each field type. A `label` repeats often: fewer than about 10,000 distinct values a block. */
+export const clickhouseTypes = {
+  bool: 'Bool',
+  uint8: 'UInt8',
+  uint16: 'UInt16',
+  uint32: 'UInt32',
+  uint64: 'UInt64',
+  float64: 'Float64',
+  time: "DateTime64(6, 'UTC')",
+  address: 'IPv6',
+  text: 'String',
+  label: 'LowCardinality(String)',
+  texts: 'Array(String)',
+} as const satisfies Record<FieldType, string>
+
+export type ClickHouseType = (typeof clickhouseTypes)[FieldType]
+
+export interface Field {
+  type: FieldType
+  /** One sentence for the reference, the catalogue and the column's comment. */
+  about: string
+  /** The closed set of values, the first of which is the default. */
+  values?: readonly string[]
+  /** The enricher step that writes the column. Collectors leave it out of their blocks. */
+  filledBy?: string
+  /** The enricher step that fills the column where the source left it empty. */
+  completedBy?: string
+  /** Kept as a dimension of the rollups. */
+  rollup?: true
+  /** UCUM unit of a number. */
+  unit?: string
+}
+
+export type Fields = Readonly<Record<string, Field>>
+
+type ValueOf<F extends Field> = F['type'] extends 'bool'
+  ? boolean
+  : F['type'] extends 'texts'
+    ? string[]
+    : F['type'] extends 'text' | 'label' | 'address'
+      ? F extends { values: readonly (infer V)[] }
+        ? V
+        : string
+      : number
+
+/** A record as a plain object. A `time` is microseconds since 1970, an `address` its text. Absent fields are their type's zero. */
+export type RecordOf<F extends Fields> = { -readonly [K in keyof F]?: ValueOf<F[K]> }
+
+type EndNames<F extends Fields, P extends 'src_' | 'dst_'> = { [K in keyof F as `${P}${K & string}`]: F[K] }
+
+/** The same fields for each of the two ends, as `src_…` and `dst_…`. */
+export function bothEnds<const F extends Fields>(fields: F): EndNames<F, 'src_'> & EndNames<F, 'dst_'> {
+  const named = (prefix: string, end: string) =>
+    Object.entries(fields).map(([name, field]) => [prefix + name, { ...field, about: field.about.replace('the end', end) }])
+  return Object.fromEntries([...named('src_', 'the source end'), ...named('dst_', 'the destination end')])
+}
