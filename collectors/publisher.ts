@@ -1,0 +1,148 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BlockBuilder } from '../runtime/block/builder.ts'
+import { blockMessage, openBlock } from '../runtime/block/message.ts'
+import type { Bus, Message } from '../runtime/bus/bus.ts'
+import { type Logger } from '../runtime/log.ts'
+import { type Instruments } from '../runtime/telemetry.ts'
+import { type KindName, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
+import type { DeadLetter, Outbox, Published } from './outbox.ts'
+
+export interface PublisherOptions {
+  bus: Bus
+  /** Names this collector; its blocks carry the name, so two collectors on one bus must differ. */
+  collector: string
+  log: Logger
+  instruments: Instruments
+  signal?: AbortSignal
+  rowsPerBlock?: number
+  maxBlockAgeMs?: number
+  retryMs?: number
+  /** Told why nothing can be published, and undefined once it can again. */
+  onBlocked?: (reason: string | undefined) => void
+}
+
+const deadLettersPerSecond = 100
+
+/** One kind's two builders: one is filled while the other is on its way. */
+interface Lane {
+  filling: BlockBuilder
+  spare: BlockBuilder
+  sequence: number
+  /** Settles when the block that was sent last is durable. */
+  sent: Promise<void>
+  timer?: NodeJS.Timeout
+}
+
+/** An outbox over a bus. One block of a kind is under way at a time, so that blocks arrive in the order they were filled. */
+export function openPublisher({
+  bus,
+  collector,
+  log,
+  instruments,
+  signal = new AbortController().signal,
+  rowsPerBlock = 8192,
+  maxBlockAgeMs = 250,
+  retryMs = 500,
+  onBlocked = () => {},
+}: PublisherOptions): Outbox & AsyncDisposable {
+  const run = Date.now()
+  const lanes = new Map<KindName, Lane>()
+  let failed: Error | undefined
+  let letters = { second: 0, count: 0 }
+
+  function laneOf(name: KindName): Lane {
+    const known = lanes.get(name)
+    if (known) return known
+    const builder = () => new BlockBuilder(kinds[name], rowsPerBlock)
+    const lane: Lane = { filling: builder(), spare: builder(), sequence: 0, sent: Promise.resolve() }
+    lanes.set(name, lane)
+    return lane
+  }
+
+  /** Publishes until it worked: what is late is not lost. */
+  async function publish(topic: string, message: Message) {
+    for (let attempt = 0; ; attempt++)
+      try {
+        await bus.publish(topic, [message], signal)
+        if (attempt) onBlocked(undefined)
+        return
+      } catch (error) {
+        if (signal.aborted) throw error
+        if (!attempt) log.warn({ topic, error }, 'cannot publish, trying again')
+        onBlocked(`bus: ${(error as Error).message}`)
+        await sleep(retryMs, undefined, { signal })
+      }
+  }
+
+  async function send(name: KindName, lane: Lane) {
+    const builder = lane.spare
+    const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++ })
+    await publish(topicOf(kinds[name]), message)
+    instruments.sent(builder.rows, { kind: name })
+    builder.reset()
+  }
+
+  /** Puts the filled block on its way once the one before it has arrived. */
+  async function rotate(name: KindName, lane: Lane) {
+    const before = lane.sent
+    await before
+    if (lane.sent !== before || !lane.filling.rows) return
+    clearTimeout(lane.timer)
+    lane.timer = undefined
+    ;[lane.filling, lane.spare] = [lane.spare, lane.filling]
+    lane.sent = send(name, lane)
+    lane.sent.catch(error => (failed ??= error as Error))
+  }
+
+  function block(name: KindName): BlockBuilder {
+    const lane = laneOf(name)
+    lane.timer ??= setTimeout(() => {
+      lane.timer = undefined
+      rotate(name, lane).catch(error => (failed ??= error as Error))
+    }, maxBlockAgeMs)
+    return lane.filling
+  }
+
+  async function ready() {
+    if (failed) throw failed
+    for (const [name, lane] of lanes) while (lane.filling.full) await rotate(name, lane)
+  }
+
+  async function flush() {
+    for (const [name, lane] of lanes) {
+      while (lane.filling.rows) await rotate(name, lane)
+      await lane.sent
+    }
+  }
+
+  function deadLetter({ source, reporter = '', reason, body }: DeadLetter) {
+    const second = Math.floor(Date.now() / 1000)
+    if (letters.second !== second) letters = { second, count: 0 }
+    if (letters.count++ >= deadLettersPerSecond) return
+    publish(deadLetterTopic, { headers: { collector, source, reporter, reason }, body }).catch(error => (failed ??= error as Error))
+  }
+
+  async function* published(name: KindName, withinMs: number): AsyncGenerator<Published> {
+    const oldest = Date.now() - withinMs
+    const ours = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : headers.collector === collector)
+    for await (const message of bus.recent(topicOf(kinds[name]), ours))
+      yield {
+        ids: message.ids ?? new Uint8Array(0),
+        minTime: Number(message.headers.min_time),
+        maxTime: Number(message.headers.max_time),
+        block: () => openBlock(message),
+      }
+  }
+
+  return {
+    block,
+    ready,
+    flush,
+    deadLetter,
+    published,
+    async [Symbol.asyncDispose]() {
+      if (!signal.aborted) await flush()
+      for (const lane of lanes.values()) clearTimeout(lane.timer)
+    },
+  }
+}

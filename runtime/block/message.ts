@@ -1,0 +1,64 @@
+import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { type KindName, type RecordKind, kinds } from '../../schema/record.ts'
+import type { Message } from '../bus/bus.ts'
+import { Block } from './block.ts'
+import type { BlockBuilder } from './builder.ts'
+import { BlockError } from './error.ts'
+
+const compress = promisify(zstdCompress)
+const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+
+/** The largest block that is read, decompressed. */
+export const maxBlockBytes = 64 << 20
+
+/** Who made a block: a collector numbers its blocks of a kind, anew in each run. */
+export interface Origin {
+  collector: string
+  run: number
+  sequence: number
+}
+
+/** The block as a message: Native format under zstd, with what a reader must know before it looks inside in the headers. */
+export async function blockMessage(builder: BlockBuilder, { collector, run, sequence }: Origin): Promise<Message> {
+  const { kind, rows, minTime, maxTime } = builder
+  const ids = builder.ids.slice(0, rows * 8)
+  const headers = {
+    kind: kind.name,
+    version: String(kind.version),
+    rows: String(rows),
+    min_time: String(minTime),
+    max_time: String(maxTime),
+    collector,
+    run: String(run),
+    sequence: String(sequence),
+    encoding: 'zstd',
+  }
+  return { headers, body: await compress(builder.encode(), compression), ids }
+}
+
+/** The kind a message says it is. Throws BlockError when we do not know that kind or version. */
+export function kindOf(headers: Readonly<Record<string, string>>): RecordKind {
+  const kind = kinds[headers.kind as KindName]
+  if (!kind) throw new BlockError('wrong_schema', 0, `kind ${JSON.stringify(headers.kind)}, expected ${Object.keys(kinds).join(', ')},`)
+  if (headers.version !== String(kind.version))
+    throw new BlockError('wrong_schema', 0, `${kind.name} of version ${headers.version}, expected ${kind.version},`)
+  return kind
+}
+
+/** The block in a message. Throws BlockError for what is none. */
+export function openBlock({ headers, body }: Pick<Message, 'headers' | 'body'>): Block {
+  kindOf(headers)
+  return new Block(decompress(headers.encoding, body))
+}
+
+function decompress(encoding: string | undefined, body: Uint8Array): Uint8Array {
+  if (encoding !== 'zstd') throw new BlockError('unknown_type', 0, `encoding ${JSON.stringify(encoding)}, expected zstd,`)
+  try {
+    return zstdDecompressSync(body, { maxOutputLength: maxBlockBytes })
+  } catch (error) {
+    const tooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+    const what = tooLarge ? `a block over ${maxBlockBytes} bytes` : `no zstd: ${(error as Error).message}`
+    throw new BlockError(tooLarge ? 'too_large' : 'truncated', 0, what)
+  }
+}
