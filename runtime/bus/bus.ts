@@ -38,10 +38,17 @@ export interface Assignment {
 }
 
 export interface TopicOptions {
-  /** Keep only the newest message of each key, for ever. */
+  /** Keep only the newest message of each key, for ever. Publishing never waits for readers. */
   compacted?: boolean
+  /** Messages older than this that every group has read are removed. Without it, only size decides. */
   maxAgeMs?: number
+  /** When the topic is larger than this, the oldest messages that every group has read are removed. */
   maxBytes?: number
+  /**
+   * What nobody has read is never removed: publishing waits instead. While a topic has no group yet, all of it is unread.
+   * With false (dead letters), the oldest messages are removed by age and size whether they were read or not.
+   */
+  awaitReaders?: boolean
 }
 
 export interface GroupLag {
@@ -74,7 +81,10 @@ export interface Bus extends AsyncDisposable {
   ): Promise<AsyncDisposable>
   /** The newest messages for which `wanted` holds on the headers, newest first; stops at the first call for which it returns 'stop'. */
   recent(topic: string, wanted: (headers: Readonly<Record<string, string>>, time: number) => boolean | 'stop'): AsyncIterable<Delivered>
-  /** Messages from the oldest on, without a group: for those who need the whole topic each time they start. Goes on with new ones. */
+  /**
+   * Messages from the oldest on, without a group: for those who need the whole topic each time they start. `caughtUp` once all that was
+   * there at the start has been delivered (at once, with no messages, on an empty topic); then goes on with new ones until `signal` ends it.
+   */
   follow(topic: string, signal: AbortSignal): AsyncIterable<{ messages: Delivered[]; caughtUp: boolean }>
   lag(): Promise<GroupLag[]>
 }

@@ -1,0 +1,121 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, type Logger } from '../../log.ts'
+
+/** One connection to the file. Work given to `read` and `write` is synchronous: it sees and leaves one state. */
+export interface Database {
+  prepare(sql: string): StatementSync
+  exec(sql: string): void
+  read<T>(work: () => T): Promise<T>
+  /** Runs work in a transaction, durable when it resolves. Waits while the disk is full, until `signal` ends that. */
+  write<T>(work: () => T, signal?: AbortSignal): Promise<T>
+  /** Counts the transactions of this connection and of all others. */
+  version(): number
+  close(): void
+}
+
+const busy = 5
+const full = 13
+const shmSize = 4874 // no space for the index of the write-ahead log
+const formatVersion = 1
+
+const tables = `
+  CREATE TABLE IF NOT EXISTS topic (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,
+    compacted INTEGER NOT NULL, await_readers INTEGER NOT NULL, max_age_ms REAL NOT NULL, max_bytes REAL NOT NULL,
+    next INTEGER NOT NULL DEFAULT 0, published_bytes INTEGER NOT NULL DEFAULT 0, kept_bytes INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS position (
+    topic INTEGER NOT NULL, consumers TEXT NOT NULL, offset INTEGER NOT NULL, read_bytes INTEGER NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '', owner TEXT, PRIMARY KEY (topic, consumers)
+  ) STRICT, WITHOUT ROWID;
+  PRAGMA user_version = ${formatVersion};`
+
+const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0
+const isBusy = (error: unknown) => (codeOf(error) & 0xff) === busy
+const isFull = (error: unknown) => codeOf(error) === full || codeOf(error) === shmSize
+
+/** Opens the file, or makes it. `maxFileBytes` acts as a disk of that size. */
+export async function openDatabase({ path, log, maxFileBytes }: { path: string; log: Logger; maxFileBytes?: number }): Promise<Database> {
+  // Blocks the process while another one writes, so only for a moment: `whileBusy` then waits without blocking.
+  const connection = new DatabaseSync(path, { timeout: 5 })
+  try {
+    await whileBusy(() => prepareFile(connection, path, maxFileBytes))
+  } catch (error) {
+    connection.close()
+    throw new Error(`cannot open the bus ${path}`, { cause: error })
+  }
+  const dataVersion = connection.prepare('PRAGMA data_version')
+  const statements = new Map<string, StatementSync>()
+  let ownWrites = 0
+  const write = writer(connection, log)
+  return {
+    prepare(sql) {
+      const statement = statements.get(sql) ?? connection.prepare(sql)
+      statements.set(sql, statement)
+      return statement
+    },
+    exec: sql => connection.exec(sql),
+    read: whileBusy,
+    async write(work, signal) {
+      const result = await write(work, signal)
+      ownWrites++
+      return result
+    },
+    version: () => ownWrites + (dataVersion.get() as { data_version: number }).data_version,
+    close: () => connection.close(),
+  }
+}
+
+function prepareFile(connection: DatabaseSync, path: string, maxFileBytes = Infinity) {
+  connection.exec(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864`)
+  const { user_version: version } = connection.prepare('PRAGMA user_version').get() as { user_version: number }
+  if (version > formatVersion) throw new Error(`${path} has format ${version}, newer than the ${formatVersion} known here`)
+  if (version < formatVersion) transact(connection, () => connection.exec(tables))
+  if (Number.isFinite(maxFileBytes)) connection.exec(`PRAGMA max_page_count = ${Math.ceil(maxFileBytes / 16384)}`)
+}
+
+function transact<T>(connection: DatabaseSync, work: () => T): T {
+  connection.exec('BEGIN IMMEDIATE')
+  try {
+    const result = work()
+    connection.exec('COMMIT')
+    return result
+  } catch (error) {
+    // SQLite has rolled back already after some errors.
+    if (connection.isTransaction) connection.exec('ROLLBACK')
+    throw error
+  }
+}
+
+async function whileBusy<T>(work: () => T, patienceMs = 30_000): Promise<T> {
+  const start = Date.now()
+  for (;;) {
+    try {
+      return work()
+    } catch (error) {
+      if (!isBusy(error) || Date.now() - start > patienceMs) throw error
+    }
+    await sleep(1 + Math.random() * 4)
+  }
+}
+
+function writer(connection: DatabaseSync, log: Logger) {
+  let fullSince: number | undefined
+  return async <T>(work: () => T, signal?: AbortSignal): Promise<T> => {
+    for (;;) {
+      try {
+        const result = await whileBusy(() => transact(connection, work))
+        if (fullSince) log.info({ waitedMs: Date.now() - fullSince }, 'the disk of the bus has space again')
+        fullSince = undefined
+        return result
+      } catch (error) {
+        if (!isFull(error)) throw error
+        if (!fullSince) log.error({ error: describe(error) }, 'the disk of the bus is full: writing waits')
+        fullSince ??= Date.now()
+      }
+      signal?.throwIfAborted()
+      await sleep(200, undefined, { signal }).catch(() => signal?.throwIfAborted())
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe } from '../../log.ts'
+import type { Assignment, Position } from '../bus.ts'
+import type { Presence } from './presence.ts'
+import type { PublisherDeps } from './publisher.ts'
+import type { Topic } from './topic.ts'
+
+export interface Subscription extends AsyncDisposable {
+  /** Ends the assignment when the partition is in other hands. */
+  check(): void
+}
+
+export interface SubscriptionOptions extends PublisherDeps {
+  topic: Topic
+  group: string
+  consume: (assignment: Assignment) => Promise<void>
+  retryDelayMs: number
+  presence: Presence
+}
+
+const claimEveryMs = 200
+const maxMetadataBytes = 4_000
+const lost = (topic: Topic, group: string) =>
+  new Error(`partition 0 of ${topic.name} is no longer in the hands of this consumer of ${group}`)
+
+/** Tries to get hold of the partition, and keeps calling `consume` while it has it. */
+export function subscription(options: SubscriptionOptions): Subscription {
+  const { topic, group, consume, retryDelayMs, database, positions, presence, log } = options
+  const ending = new AbortController()
+  const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {})
+  let current: OwnAssignment | undefined
+
+  async function turn(owner: string): Promise<void> {
+    const committed = await database.write(() => {
+      const holder = positions.owner(topic, group)
+      return holder && presence.alive(holder) ? undefined : positions.claim(topic, group, owner)
+    }, ending.signal)
+    if (!committed) return
+    current = assignment(owner, committed, ending.signal, options)
+    try {
+      await consume(current.assignment)
+    } catch (error) {
+      if (!current.assignment.signal.aborted) log.warn({ topic: topic.name, group, error: describe(error) }, 'consumer failed')
+    } finally {
+      current.end(lost(topic, group))
+      current = undefined
+      await database.write(() => positions.release(topic, group, owner), ending.signal)
+    }
+    await pause(retryDelayMs)
+  }
+
+  async function run() {
+    while (!ending.signal.aborted) {
+      try {
+        const holder = await database.read(() => positions.owner(topic, group))
+        if (holder && presence.alive(holder)) await pause(claimEveryMs)
+        else await turn(presence.newOwner())
+      } catch (error) {
+        if (ending.signal.aborted) return
+        log.error({ topic: topic.name, group, error: describe(error) }, 'cannot read the bus')
+        await pause(1_000)
+      }
+    }
+  }
+
+  const running = run()
+  return {
+    check() {
+      if (current && positions.owner(topic, group) !== current.owner) current.end(lost(topic, group))
+    },
+    async [Symbol.asyncDispose]() {
+      ending.abort(new Error(`subscription of ${group} to ${topic.name} ended`))
+      await running
+    },
+  }
+}
+
+interface OwnAssignment {
+  owner: string
+  assignment: Assignment
+  end(reason: Error): void
+}
+
+function assignment(owner: string, committed: Position, ending: AbortSignal, options: SubscriptionOptions): OwnAssignment {
+  const { topic, group, database, positions, wake, instruments } = options
+  const taken = new AbortController()
+  const signal = AbortSignal.any([taken.signal, ending])
+  let next = committed.offset
+
+  async function read({ maxBytes = 8 << 20, waitMs = 1_000 } = {}) {
+    const deadline = Date.now() + waitMs
+    for (;;) {
+      signal.throwIfAborted()
+      const since = wake.version()
+      const messages = await database.read(() => topic.from(next, maxBytes))
+      const leftMs = deadline - Date.now()
+      if (messages.length) {
+        next = messages.at(-1)!.offset + 1
+        instruments.delivered(
+          topic.name,
+          group,
+          messages.length,
+          messages.reduce((sum, { body }) => sum + body.length, 0),
+        )
+        return messages
+      }
+      if (leftMs <= 0) return []
+      await wake.changed(since, leftMs, signal)
+    }
+  }
+
+  async function commit(position: Position) {
+    const size = Buffer.byteLength(position.metadata)
+    if (size > maxMetadataBytes) throw new Error(`metadata of a position is ${size} bytes, at most ${maxMetadataBytes} are kept`)
+    taken.signal.throwIfAborted()
+    const done = await database.write(() => positions.commit(topic, group, owner, position), taken.signal)
+    if (done) return
+    taken.abort(lost(topic, group))
+    throw lost(topic, group)
+  }
+
+  return {
+    owner,
+    assignment: { topic: topic.name, partition: 0, committed, signal, read, commit },
+    end: reason => taken.abort(reason),
+  }
+}
