@@ -3,7 +3,7 @@ import { attributionReasons, attributions } from './vocabulary.ts'
 
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({
-  cluster: { type: 'label', about: 'Cluster of the end, as its source names it.' },
+  cluster: { type: 'label', about: 'Cluster of the end, as its source names it.', rollup: true },
   namespace: { type: 'label', about: 'Kubernetes namespace of the end.', completedBy: 'kubernetes', rollup: true },
   pod: { type: 'label', about: 'Pod of the end.', completedBy: 'kubernetes' },
   workload: { type: 'label', about: 'Owner of the pod of the end: a Deployment, DaemonSet…', completedBy: 'kubernetes', rollup: true },
