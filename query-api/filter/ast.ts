@@ -1,0 +1,29 @@
+import type { FieldType } from '../../schema/field.ts'
+
+/** Addresses from the first to the last, both in 16-byte form as lower-case hexadecimal. */
+export interface AddressRange {
+  first: string
+  last: string
+}
+
+/** A time is microseconds since 1970. */
+export type Value = string | number | bigint | boolean | AddressRange
+
+export const comparisons = ['=', '<', '<=', '>', '>='] as const
+export type Operator = (typeof comparisons)[number] | 'IN' | 'LIKE' | 'ILIKE' | 'BETWEEN' | 'EMPTY'
+
+/** `!=`, `NOT IN` and their like are the negation of their positive form. */
+export interface Condition {
+  op: Operator
+  field: string
+  type: FieldType
+  values: Value[]
+}
+
+export type Filter = Condition | { op: 'AND' | 'OR'; parts: Filter[] } | { op: 'NOT'; part: Filter }
+
+/** Names of the fields a filter reads. */
+export function fieldsOf(filter: Filter): string[] {
+  if ('parts' in filter) return filter.parts.flatMap(fieldsOf)
+  return 'part' in filter ? fieldsOf(filter.part) : [filter.field]
+}
