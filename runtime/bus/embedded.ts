@@ -1,8 +1,8 @@
 import type { Logger } from '../log.ts'
-import type { Bus, Delivered, GroupLag, Message, TopicOptions } from './bus.ts'
+import type { Bus, GroupLag, Message, TopicOptions } from './bus.ts'
 import { openDatabase } from './embedded/database.ts'
 import { openPositions } from './embedded/positions.ts'
-import { openPresence } from './embedded/presence.ts'
+import { openPresence, type Presence } from './embedded/presence.ts'
 import { publisher, type PublisherDeps } from './embedded/publisher.ts'
 import { follow, recent } from './embedded/reading.ts'
 import { startRetention } from './embedded/retention.ts'
@@ -34,7 +34,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   const wake = openWake(database, pollMs)
   const deps: PublisherDeps = { database, positions, wake, instruments: busInstruments(), log, closing: closing.signal }
   const subscriptions = new Set<Subscription>()
-  const presence = openPresence(path, { beat: () => subscriptions.forEach(one => one.check()) })
+  const beat = () => subscriptions.forEach(one => one.check())
+  let presence: Presence | undefined
   const topics = new Map<string, Topic>()
   const publishers = new Map<Topic, ReturnType<typeof publisher>>()
   const retention = startRetention(deps, topicNamed, retentionEveryMs)
@@ -63,6 +64,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   const subscribe: Bus['subscribe'] = async (name, group, consume, { retryDelayMs = 1_000 } = {}) => {
     const topic = topicNamed(name)
     await database.write(() => positions.join(topic, group), closing.signal)
+    presence ??= openPresence({ path, log, beat })
     const one = subscription({ ...deps, topic, group, consume, retryDelayMs, presence })
     subscriptions.add(one)
     return {
@@ -77,8 +79,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
     const names = new Map(listTopics(database).map(({ id, name }) => [id, name]))
     return positions.list().map(({ topicId, group, offset, readBytes }) => {
       const topic = topicNamed(names.get(topicId)!)
-      const { compacted, next, published_bytes: published } = topic.state()
-      const unread = compacted ? topic.count(offset) : { messages: next - offset, bytes: published - readBytes }
+      const { await_readers: whole, next, published_bytes: published } = topic.state()
+      const unread = !whole ? topic.count(offset) : { messages: next - offset, bytes: published - readBytes }
       const oldest = topic.at(offset)
       return { topic: topic.name, group, ...unread, ageMs: oldest ? Math.max(0, Date.now() - oldest.time) : 0 }
     })
@@ -88,7 +90,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
     closing.abort(new Error(`the bus ${path} is closed`))
     await Promise.all([...subscriptions].map(one => one[Symbol.asyncDispose]()))
     await retention[Symbol.asyncDispose]()
-    presence[Symbol.dispose]()
+    presence?.[Symbol.dispose]()
     wake.close()
     database.close()
   }
@@ -97,8 +99,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
     ensureTopic,
     publish,
     subscribe,
-    recent: (name, wanted): AsyncIterable<Delivered> => recent(topicNamed(name), wanted, deps),
-    follow: (name, signal) => follow(topicNamed(name), AbortSignal.any([signal, closing.signal]), deps),
+    recent: (name, wanted) => recent(topicNamed(name), wanted),
+    follow: (name, signal) => follow(topicNamed(name), AbortSignal.any([signal, closing.signal]), wake),
     lag,
     [Symbol.asyncDispose]: close,
   }

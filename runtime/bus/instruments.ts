@@ -28,7 +28,9 @@ export function busInstruments(): BusInstruments {
   return {
     published: (topic, messages, bytes) => published(messages, bytes, { topic }),
     delivered: (topic, group, messages, bytes) => delivered(messages, bytes, { topic, group }),
-    removed: (topic, reason, messages, bytes) => messages && removed(messages, bytes, { topic, reason }),
+    removed: (topic, reason, messages, bytes) => {
+      if (messages) removed(messages, bytes, { topic, reason })
+    },
     waiting: (topic, publishers) => waiting.record(publishers, { topic }),
   }
 }

@@ -2,13 +2,14 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, type Logger } from '../../log.ts'
 
-/** One connection to the file. Work given to `read` and `write` is synchronous: it sees and leaves one state. */
+/** One connection to the file. Work given to `write` is synchronous: it sees and leaves one state. */
 export interface Database {
   prepare(sql: string): StatementSync
   exec(sql: string): void
-  read<T>(work: () => T): Promise<T>
   /** Runs work in a transaction, durable when it resolves. Waits while the disk is full, until `signal` ends that. */
   write<T>(work: () => T, signal?: AbortSignal): Promise<T>
+  /** Calls `listener` after each write of this connection. */
+  onWrite(listener: () => void): void
   /** Counts the transactions of this connection and of all others. */
   version(): number
   close(): void
@@ -18,6 +19,7 @@ const busy = 5
 const full = 13
 const shmSize = 4874 // no space for the index of the write-ahead log
 const formatVersion = 1
+const lockTimeoutMs = 2_000
 
 const tables = `
   CREATE TABLE IF NOT EXISTS topic (
@@ -37,8 +39,7 @@ const isFull = (error: unknown) => codeOf(error) === full || codeOf(error) === s
 
 /** Opens the file, or makes it. `maxFileBytes` acts as a disk of that size. */
 export async function openDatabase({ path, log, maxFileBytes }: { path: string; log: Logger; maxFileBytes?: number }): Promise<Database> {
-  // Blocks the process while another one writes, so only for a moment: `whileBusy` then waits without blocking.
-  const connection = new DatabaseSync(path, { timeout: 5 })
+  const connection = new DatabaseSync(path, { timeout: lockTimeoutMs })
   try {
     await whileBusy(() => prepareFile(connection, path, maxFileBytes))
   } catch (error) {
@@ -47,6 +48,7 @@ export async function openDatabase({ path, log, maxFileBytes }: { path: string; 
   }
   const dataVersion = connection.prepare('PRAGMA data_version')
   const statements = new Map<string, StatementSync>()
+  const listeners: (() => void)[] = []
   let ownWrites = 0
   const write = writer(connection, log)
   return {
@@ -56,12 +58,13 @@ export async function openDatabase({ path, log, maxFileBytes }: { path: string; 
       return statement
     },
     exec: sql => connection.exec(sql),
-    read: whileBusy,
     async write(work, signal) {
       const result = await write(work, signal)
       ownWrites++
+      for (const listener of listeners) listener()
       return result
     },
+    onWrite: listener => void listeners.push(listener),
     version: () => ownWrites + (dataVersion.get() as { data_version: number }).data_version,
     close: () => connection.close(),
   }
@@ -75,8 +78,18 @@ function prepareFile(connection: DatabaseSync, path: string, maxFileBytes = Infi
   if (Number.isFinite(maxFileBytes)) connection.exec(`PRAGMA max_page_count = ${Math.ceil(maxFileBytes / 16384)}`)
 }
 
+/** Fails at once when another process is writing: SQLite would block this process, `whileBusy` lets it do other things meanwhile. */
+function begin(connection: DatabaseSync) {
+  connection.exec('PRAGMA busy_timeout = 0')
+  try {
+    connection.exec('BEGIN IMMEDIATE')
+  } finally {
+    connection.exec(`PRAGMA busy_timeout = ${lockTimeoutMs}`)
+  }
+}
+
 function transact<T>(connection: DatabaseSync, work: () => T): T {
-  connection.exec('BEGIN IMMEDIATE')
+  begin(connection)
   try {
     const result = work()
     connection.exec('COMMIT')

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { describe, type Logger } from '../../log.ts'
 
 /**
  * Says which of the processes that share a bus are alive: each touches a file of its own. A file and not a row, for a row would wake
@@ -13,7 +14,17 @@ export interface Presence {
   [Symbol.dispose](): void
 }
 
-export function openPresence(path: string, { beatMs = 400, expiryMs = 1_600, beat = () => {} } = {}): Presence {
+export interface PresenceOptions {
+  path: string
+  log: Logger
+  /** Called together with each touch. */
+  beat: () => void
+  beatMs?: number
+  /** Without a touch for this long, a process counts as dead. */
+  expiryMs?: number
+}
+
+export function openPresence({ path, log, beat, beatMs = 400, expiryMs = 1_600 }: PresenceOptions): Presence {
   const id = randomUUID()
   const fileOf = (process: string) => `${path}-consumer-${process}`
   let owners = 0
@@ -24,11 +35,18 @@ export function openPresence(path: string, { beatMs = 400, expiryMs = 1_600, bea
     } catch {
       writeFileSync(fileOf(id), '')
     }
-    beat()
+  }
+  const attempt = () => {
+    try {
+      touch()
+      beat()
+    } catch (error) {
+      log.warn({ error: describe(error) }, 'cannot say that this consumer is alive')
+    }
   }
   removeStale(path, expiryMs)
   touch()
-  const timer = setInterval(touch, beatMs).unref()
+  const timer = setInterval(attempt, beatMs).unref()
   return {
     newOwner: () => `${id}/${++owners}`,
     alive(owner) {

@@ -3,6 +3,7 @@ import type { Message } from '../bus.ts'
 import type { BusInstruments } from '../instruments.ts'
 import type { Database } from './database.ts'
 import type { Positions } from './positions.ts'
+import { removable } from './retention.ts'
 import { entry, type Entry, type Topic } from './topic.ts'
 import type { Wake } from './wake.ts'
 
@@ -23,6 +24,11 @@ interface Call {
   reject(error: unknown): void
 }
 
+interface Stored {
+  calls: Set<Call>
+  removed: { messages: number; bytes: number }
+}
+
 const maxBytesTogether = 16 << 20
 const maxCallBytes = 512 << 20
 const logEveryMs = 60_000
@@ -34,15 +40,16 @@ export function publisher(topic: Topic, deps: PublisherDeps) {
   const report = waitingReport(topic, deps)
   let draining = false
 
-  function store(): Call[] {
-    const stored: Call[] = []
+  /** As many of the calls, in their order, as fit. */
+  function store(): Stored {
+    const stored: Stored = { calls: new Set(), removed: { messages: 0, bytes: 0 } }
     let bytes = 0
     for (const call of calls) {
       if (bytes && bytes + call.bytes > maxBytesTogether) break
-      if (!makeRoom(topic, call.bytes, deps)) break
+      if (!makeRoom(topic, call.bytes, stored.removed, deps)) break
       topic.append(call.entries, Date.now())
       bytes += call.bytes
-      stored.push(call)
+      stored.calls.add(call)
     }
     return stored
   }
@@ -54,23 +61,24 @@ export function publisher(topic: Topic, deps: PublisherDeps) {
       try {
         const stored = await database.write(store, closing)
         settle(stored)
-        report(stored.length ? 0 : calls.length)
-        if (!stored.length) await wake.changed(since, 1_000, closing)
+        report(stored.calls.size ? 0 : calls.length)
+        if (!stored.calls.size && calls.length) await wake.changed(since, 1_000, closing)
         closing.throwIfAborted()
       } catch (error) {
         for (const call of calls.splice(0)) call.reject(error)
       }
     }
+    report(0)
     draining = false
   }
 
-  function settle(stored: Call[]) {
-    for (const { entries, bytes, resolve } of stored) {
+  function settle({ calls: done, removed }: Stored) {
+    calls.splice(0, calls.length, ...calls.filter(call => !done.has(call)))
+    for (const { entries, bytes, resolve } of done) {
       instruments.published(topic.name, entries.length, bytes)
       resolve()
     }
-    const done = new Set(stored)
-    calls.splice(0, calls.length, ...calls.filter(call => !done.has(call)))
+    instruments.removed(topic.name, 'size', removed.messages, removed.bytes)
   }
 
   return function publish(messages: Message[], signal?: AbortSignal): Promise<void> {
@@ -81,6 +89,7 @@ export function publisher(topic: Topic, deps: PublisherDeps) {
       const abort = () => {
         const index = calls.indexOf(call)
         if (index >= 0) calls.splice(index, 1)
+        wake.now()
         call.reject(signal!.reason)
       }
       const settled = () => signal?.removeEventListener('abort', abort)
@@ -105,15 +114,15 @@ function newCall(topic: Topic, messages: Message[], ends: Pick<Call, 'resolve' |
 }
 
 /** Removes old messages so that `bytes` more fit. False when those who read must catch up first. */
-function makeRoom(topic: Topic, bytes: number, { positions, instruments }: PublisherDeps): boolean {
+function makeRoom(topic: Topic, bytes: number, removed: Stored['removed'], { positions }: PublisherDeps): boolean {
   const state = topic.state()
   if (state.compacted) return true
   const slowest = positions.slowest(topic)
   const unread = slowest ? state.published_bytes - slowest.readBytes : state.kept_bytes
   if (state.await_readers && unread && unread + bytes > state.max_bytes) return false
-  const floor = state.await_readers ? (slowest?.offset ?? 0) : Infinity
-  const removed = topic.removeOldest(floor, (_, kept) => kept + bytes > state.max_bytes)
-  instruments.removed(topic.name, 'size', removed.messages, removed.bytes)
+  const now = topic.removeOldest(removable(state, positions, topic), (_, kept) => kept + bytes > state.max_bytes)
+  removed.messages += now.messages
+  removed.bytes += now.bytes
   return true
 }
 

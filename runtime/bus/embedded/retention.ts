@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe } from '../../log.ts'
+import type { Positions } from './positions.ts'
 import type { PublisherDeps } from './publisher.ts'
 import { listTopics, type Topic, type TopicState } from './topic.ts'
 
-/** Removes what is older than its topic allows, as soon as every group has read it. Size is looked after when publishing. */
+/** Removes what is older or more than its topic allows, as soon as every group has read it. */
 export function startRetention(deps: PublisherDeps, topicNamed: (name: string) => Topic, everyMs: number): AsyncDisposable {
   const { database, log, closing } = deps
 
@@ -11,8 +12,7 @@ export function startRetention(deps: PublisherDeps, topicNamed: (name: string) =
     while (!closing.aborted) {
       await sleep(everyMs, undefined, { signal: closing, ref: false }).catch(() => {})
       try {
-        for (const state of await database.read(() => listTopics(database)))
-          while (!closing.aborted && (await removeOld(topicNamed(state.name), state, deps)));
+        for (const state of listTopics(database)) await removeAllOld(topicNamed(state.name), deps)
       } catch (error) {
         if (!closing.aborted) log.error({ error: describe(error) }, 'cannot remove old messages from the bus')
       }
@@ -23,14 +23,24 @@ export function startRetention(deps: PublisherDeps, topicNamed: (name: string) =
   return { [Symbol.asyncDispose]: () => running }
 }
 
-/** A part of what is too old at a time, so that others can write in between. False when there is no more. */
+async function removeAllOld(topic: Topic, deps: PublisherDeps) {
+  while (!deps.closing.aborted && (await removeOld(topic, topic.state(), deps)));
+}
+
+/** A part of what is too old or too much at a time, so that others can write in between. False when there is no more. */
 async function removeOld(topic: Topic, state: TopicState, { database, positions, instruments, closing }: PublisherDeps): Promise<boolean> {
-  if (state.compacted || !Number.isFinite(state.max_age_ms)) return false
-  const floor = () => (state.await_readers ? (positions.slowest(topic)?.offset ?? 0) : Infinity)
+  if (state.compacted) return false
   const minTime = Date.now() - state.max_age_ms
-  const oldest = await database.read(() => topic.at(0))
-  if (!oldest || oldest.time >= minTime || oldest.offset >= floor()) return false
-  const removed = await database.write(() => topic.removeOldest(floor(), time => time < minTime), closing)
-  instruments.removed(topic.name, 'age', removed.messages, removed.bytes)
+  const expired = (time: number, kept: number) => time < minTime || kept > state.max_bytes
+  const oldest = topic.at(0)
+  if (!oldest || oldest.offset >= removable(state, positions, topic) || !expired(oldest.time, state.kept_bytes)) return false
+  const removed = await database.write(() => topic.removeOldest(removable(state, positions, topic), expired), closing)
+  instruments.removed(topic.name, oldest.time < minTime ? 'age' : 'size', removed.messages, removed.bytes)
   return removed.messages > 0
+}
+
+/** Messages below this offset may be removed. */
+export function removable(state: TopicState, positions: Positions, topic: Topic): number {
+  if (!state.await_readers) return Infinity
+  return positions.slowest(topic)?.offset ?? 0
 }

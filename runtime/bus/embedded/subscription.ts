@@ -30,12 +30,17 @@ export function subscription(options: SubscriptionOptions): Subscription {
   const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {})
   let current: OwnAssignment | undefined
 
-  async function turn(owner: string): Promise<void> {
-    const committed = await database.write(() => {
+  const claim = (owner: string) =>
+    database.write(() => {
       const holder = positions.owner(topic, group)
-      return holder && presence.alive(holder) ? undefined : positions.claim(topic, group, owner)
+      return holder && presence.alive(holder) ? undefined : { holder, committed: positions.claim(topic, group, owner) }
     }, ending.signal)
-    if (!committed) return
+
+  async function turn(owner: string): Promise<void> {
+    const claimed = await claim(owner)
+    if (!claimed) return
+    const { committed, holder } = claimed
+    if (holder) log.warn({ topic: topic.name, group }, 'taking over from a consumer that is gone')
     current = assignment(owner, committed, ending.signal, options)
     try {
       await consume(current.assignment)
@@ -52,7 +57,7 @@ export function subscription(options: SubscriptionOptions): Subscription {
   async function run() {
     while (!ending.signal.aborted) {
       try {
-        const holder = await database.read(() => positions.owner(topic, group))
+        const holder = positions.owner(topic, group)
         if (holder && presence.alive(holder)) await pause(claimEveryMs)
         else await turn(presence.newOwner())
       } catch (error) {
@@ -75,6 +80,14 @@ export function subscription(options: SubscriptionOptions): Subscription {
   }
 }
 
+function checkPosition(topic: Topic, { offset, metadata }: Position) {
+  const { next } = topic.state()
+  const size = Buffer.byteLength(metadata)
+  if (!(Number.isSafeInteger(offset) && offset >= 0 && offset <= next))
+    throw new Error(`cannot commit offset ${offset} of ${topic.name}: expected an integer of 0 to ${next}`)
+  if (size > maxMetadataBytes) throw new Error(`cannot commit ${size} bytes of metadata of ${topic.name}: at most ${maxMetadataBytes}`)
+}
+
 interface OwnAssignment {
   owner: string
   assignment: Assignment
@@ -92,7 +105,7 @@ function assignment(owner: string, committed: Position, ending: AbortSignal, opt
     for (;;) {
       signal.throwIfAborted()
       const since = wake.version()
-      const messages = await database.read(() => topic.from(next, maxBytes))
+      const messages = topic.from(next, maxBytes)
       const leftMs = deadline - Date.now()
       if (messages.length) {
         next = messages.at(-1)!.offset + 1
@@ -110,8 +123,7 @@ function assignment(owner: string, committed: Position, ending: AbortSignal, opt
   }
 
   async function commit(position: Position) {
-    const size = Buffer.byteLength(position.metadata)
-    if (size > maxMetadataBytes) throw new Error(`metadata of a position is ${size} bytes, at most ${maxMetadataBytes} are kept`)
+    checkPosition(topic, position)
     taken.signal.throwIfAborted()
     const done = await database.write(() => positions.commit(topic, group, owner, position), taken.signal)
     if (done) return

@@ -6,6 +6,8 @@ export interface Wake {
   changed(since: number, waitMs: number, signal?: AbortSignal): Promise<void>
   /** Take it before looking for something, so that no write between looking and waiting is missed. */
   version(): number
+  /** Makes all who wait look again. */
+  now(): void
   close(): void
 }
 
@@ -21,6 +23,10 @@ export function openWake(database: Database, pollMs: number): Wake {
     clearInterval(timer)
     timer = undefined
   }
+  const now = () => {
+    for (const { wake } of waiting) wake()
+  }
+  database.onWrite(() => waiting.size && poll())
   return {
     version: () => database.version(),
     changed: (since, waitMs, signal) =>
@@ -39,9 +45,7 @@ export function openWake(database: Database, pollMs: number): Wake {
         signal?.addEventListener('abort', wake, { once: true })
         if (signal?.aborted) wake()
       }),
-    close() {
-      for (const { wake } of waiting) wake()
-      stop()
-    },
+    now,
+    close: now,
   }
 }
