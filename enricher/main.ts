@@ -1,0 +1,111 @@
+import { openBlock } from '../runtime/block/message.ts'
+import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
+import type { ClickHouse } from '../runtime/clickhouse/client.ts'
+import { type Logger, describe } from '../runtime/log.ts'
+import type { ServiceContext } from '../runtime/service.ts'
+import { type Instruments, component, meter } from '../runtime/telemetry.ts'
+import { type RecordKind, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
+import type { BatchLimits } from './batch.ts'
+import { enrich } from './pipeline.ts'
+import { clickhouseSink } from './sink/clickhouse.ts'
+import type { Step } from './step.ts'
+import { kubernetes } from './steps/kubernetes.ts'
+import { type Networks, network } from './steps/network.ts'
+import { orientation } from './steps/orientation.ts'
+import { ObjectTable } from './tables/objects.ts'
+
+export interface EnrichOptions {
+  networks?: Networks
+  batch?: BatchLimits
+}
+
+interface Enricher {
+  bus: Bus
+  clickhouse: ClickHouse
+  options: EnrichOptions
+}
+
+const group = 'enricher'
+
+/** Joins every kind of record with what was true at its time and stores it, until the signal is aborted. */
+export async function runEnricher({ bus, clickhouse, options }: Enricher, { log, signal, status }: ServiceContext): Promise<void> {
+  const instruments = component('enricher', group)
+  const objects = new ObjectTable()
+  status('objects', { ready: false, reason: 'loading' })
+  const { followed } = await loadObjects(bus, objects, signal, log)
+  status('objects', { ready: true })
+  meter()
+    .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
+    .addCallback(result => result.observe(objects.versions))
+
+  const steps = [orientation(objects), kubernetes(objects), network(options.networks)]
+  const sink = clickhouseSink({
+    clickhouse,
+    log,
+    instruments,
+    signal,
+    onBlocked: reason => status('store', { ready: !reason, reason }),
+    refused: (kind, block, error) => toDeadLetters(bus, { stage: 'store', kind: kind.name, reason: describe(error) }, block.bytes),
+  })
+  const consume = (kind: RecordKind, steps: Step[]) => async (assignment: Assignment) =>
+    enrich(assignment, {
+      kind,
+      steps,
+      sink,
+      limits: options.batch,
+      unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
+    })
+  await using stack = new AsyncDisposableStack()
+  for (const kind of Object.values(kinds)) {
+    const enriched = kind === kinds.flow || kind === kinds.request
+    stack.use(await bus.subscribe(topicOf(kind), group, consume(kind, enriched ? steps : [])))
+  }
+  await followed
+}
+
+/** Reads all objects, then goes on in the background; `followed` settles when that ends. */
+async function loadObjects(bus: Bus, objects: ObjectTable, signal: AbortSignal, log: Logger): Promise<{ followed: Promise<void> }> {
+  const loaded = Promise.withResolvers<void>()
+  const follow = async () => {
+    for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.object), signal)) {
+      for (const message of messages) addObjects(objects, message, log)
+      if (caughtUp) loaded.resolve()
+    }
+  }
+  const followed = follow()
+  followed.catch(loaded.reject)
+  await loaded.promise
+  return { followed }
+}
+
+function addObjects(objects: ObjectTable, message: Delivered, log: Logger): void {
+  try {
+    objects.addBlock(openBlock(message))
+  } catch (error) {
+    log.warn({ offset: message.offset, error }, 'cannot read an object')
+  }
+}
+
+interface Reporting {
+  bus: Bus
+  log: Logger
+  instruments: Instruments
+}
+
+/** A message that cannot be read goes whole to the dead letters. */
+async function unreadable(
+  { bus, log, instruments }: Reporting,
+  { topic, partition }: Assignment,
+  message: Delivered,
+  error: Error,
+): Promise<void> {
+  const rows = Number(message.headers.rows) || 1
+  instruments.discarded(rows, 'unreadable', { topic })
+  log.error({ topic, offset: message.offset, rows, error }, 'cannot read a block')
+  const headers = { ...message.headers, stage: 'enricher', topic, partition: String(partition), offset: String(message.offset) }
+  await toDeadLetters(bus, { ...headers, reason: describe(error) }, message.body)
+}
+
+function toDeadLetters(bus: Bus, headers: Record<string, string>, body: Uint8Array): Promise<void> {
+  return bus.publish(deadLetterTopic, [{ headers, body }])
+}

@@ -1,0 +1,55 @@
+import { openBlock } from '../runtime/block/message.ts'
+import { Writer } from '../runtime/block/writer.ts'
+import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
+import type { RecordKind } from '../schema/record.ts'
+import { type Batch, type BatchLimits, type StoredBlock, readBatches } from './batch.ts'
+import type { Sink } from './sink/sink.ts'
+import { Draft, type Step } from './step.ts'
+
+export interface Pipeline {
+  kind: RecordKind
+  steps: readonly Step[]
+  sink: Sink
+  limits?: BatchLimits
+  /** Told of a message that cannot be read; resolves when it is kept elsewhere. */
+  unreadable(message: Delivered, error: Error): Promise<void>
+}
+
+/**
+ * Takes the blocks of a partition off the bus, has every step fill its columns, and stores them. A batch is planned before it is
+ * stored and committed after: whoever repeats it repeats the same messages under the same token, which ClickHouse stores once.
+ * While one batch is being stored the next is enriched.
+ */
+export async function enrich(assignment: Assignment, { kind, steps, sink, limits, unreadable }: Pipeline): Promise<void> {
+  let storing: Promise<void> = Promise.resolve()
+  let failure: unknown
+
+  async function take(message: Delivered): Promise<StoredBlock | undefined> {
+    try {
+      return enrichBlock(kind, steps, message)
+    } catch (error) {
+      await unreadable(message, error as Error)
+    }
+  }
+
+  async function store(batch: Batch) {
+    await batch.plan()
+    await sink.write(kind, batch, `${assignment.topic}:${assignment.partition}:${batch.start}-${batch.end}`)
+    await batch.done()
+  }
+
+  for await (const batch of readBatches(assignment, take, limits)) {
+    if (failure) throw failure
+    if (batch.end === batch.start) continue
+    await storing
+    storing = store(batch)
+    storing.catch(error => (failure = error))
+  }
+}
+
+function enrichBlock(kind: RecordKind, steps: readonly Step[], message: Delivered): StoredBlock {
+  const draft = new Draft(kind, openBlock(message))
+  for (const step of steps) step.enrich(draft)
+  const { block, written } = draft
+  return { rows: block.rows, bytes: written.size ? block.with(written, new Writer(block.bytes.length * 2)) : block.bytes }
+}
