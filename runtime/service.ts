@@ -44,14 +44,14 @@ export async function runService(
   const parts = new Map<string, { ready: boolean; reason?: string; detail?: unknown }>()
   let others: ServiceStatuses = {}
 
-  const ask = (why: string) => () => {
+  process.on('SIGTERM', () => stop.abort())
+  process.once('disconnect', () => stop.abort())
+  process.on('SIGINT', () => {
+    // Below a supervisor Ctrl-C reaches both; the supervisor stops its children in order. Alone, a second one means at once.
+    if (process.connected) return
     if (stop.signal.aborted) process.exit(exitCodes.failed)
-    log.debug({ why }, 'stopping')
     stop.abort()
-  }
-  process.once('SIGTERM', ask('SIGTERM'))
-  process.on('SIGINT', ask('SIGINT'))
-  process.once('disconnect', ask('the parent is gone'))
+  })
   process.on('message', (message: Message) => {
     if ('statuses' in message) others = message.statuses
   })

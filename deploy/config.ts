@@ -1,0 +1,129 @@
+import { hostname } from 'node:os'
+import path from 'node:path'
+import { type SourceOptions, sources } from '../collectors/index.ts'
+import type { EnrichOptions } from '../enricher/main.ts'
+import { loadConfig } from '../runtime/config.ts'
+
+/** The whole configuration: one file for every service, each of which reads its part. */
+export interface Config {
+  data_dir: string
+  http: { host: string; port: number; allowed_hosts: string[] }
+  health: { host: string; port?: number }
+  bus: { path?: string; max_age_hours: number; max_bytes: number }
+  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number; tcp_port?: number }
+  collect: { name: string } & SourceOptions
+  enrich: EnrichOptions & { batch: { maxRows: number; maxWaitMs: number } }
+  demo: { rate: number; seed: number; host: string; port: number }
+}
+
+const port = { type: 'integer', minimum: 1, maximum: 65535, expected: 'a port from 1 to 65535' }
+const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
+
+/** JSON Schema of the configuration. `description` is what `weir config default` prints beside a setting. */
+export const configSchema = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    data_dir: {
+      type: 'string',
+      minLength: 1,
+      default: 'data',
+      description: 'Where the embedded bus, the embedded ClickHouse and the demo keep their data.',
+    },
+    http: group({
+      host: { type: 'string', default: '127.0.0.1', description: 'Address the web app and the API listen on.' },
+      port: { ...port, default: 8080, description: 'Their port.' },
+      allowed_hosts: {
+        type: 'array',
+        items: { type: 'string' },
+        default: [],
+        description: 'Names by which browsers may call the API, besides localhost.',
+      },
+    }),
+    health: group({
+      host: {
+        type: 'string',
+        default: '127.0.0.1',
+        description: 'Address a service that runs alone answers /healthz, /readyz and /metrics on.',
+      },
+      port: { ...port, description: 'Its port; none by default.' },
+    }),
+    bus: group({
+      path: { type: 'string', description: 'File of the embedded bus; bus.sqlite in the data directory by default.' },
+      max_age_hours: { type: 'number', exclusiveMinimum: 0, default: 6, description: 'How long what was read is kept.' },
+      max_bytes: {
+        type: 'integer',
+        minimum: 1 << 20,
+        default: 2 ** 31,
+        description: 'Size of a topic: what was read is removed beyond it, and publishing waits when so much is unread.',
+      },
+      reader_url: {
+        type: 'string',
+        pattern: '^https?://',
+        expected: 'http://user:password@host:port',
+        description: 'The same server with a read-only user, for queries.',
+      },
+      database: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', default: 'weir', expected: 'a name of letters, digits and _' },
+      http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
+      tcp_port: { ...port, description: 'Native port of the embedded server; a free one by default.' },
+    }),
+    collect: {
+      ...group({
+        name: { type: 'string', minLength: 1, default: hostname(), description: 'Name of this collector on the bus; each needs its own.' },
+        ...Object.fromEntries(sources.map(({ name, options }) => [name, options])),
+      }),
+    },
+    enrich: group({
+      networks: {
+        type: 'object',
+        additionalProperties: { type: 'array', items: { type: 'string' } },
+        default: {},
+        description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
+      },
+      batch: group({
+        maxRows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 200_000, description: 'Rows of one INSERT.' },
+        maxWaitMs: { type: 'integer', minimum: 10, maximum: 60_000, default: 1000, description: 'Longest wait for them.' },
+      }),
+    }),
+    demo: group({
+      rate: {
+        type: 'number',
+        minimum: 1,
+        maximum: 200_000,
+        default: 200,
+        expected: 'flows a second from 1 to 200000',
+        description: 'Flows a second of the demo cluster.',
+      },
+      seed: { type: 'integer', minimum: 0, default: 7, description: 'The same seed makes the same traffic.' },
+      host: { type: 'string', default: '127.0.0.1', description: 'Address its Hubble endpoint listens on.' },
+      port: { type: 'integer', minimum: 0, maximum: 65535, default: 0, description: 'Its port; a free one by default.' },
+    }),
+  },
+} as const
+
+export const variables = {
+  WEIR_DATA_DIR: 'data_dir',
+  WEIR_HTTP_HOST: 'http.host',
+  WEIR_HTTP_PORT: 'http.port',
+  WEIR_HEALTH_HOST: 'health.host',
+  WEIR_HEALTH_PORT: 'health.port',
+  WEIR_BUS_PATH: 'bus.path',
+  WEIR_CLICKHOUSE_URL: 'clickhouse.url',
+  WEIR_CLICKHOUSE_READER_URL: 'clickhouse.reader_url',
+  WEIR_CLICKHOUSE_DATABASE: 'clickhouse.database',
+  WEIR_CLICKHOUSE_HTTP_PORT: 'clickhouse.http_port',
+  WEIR_CLICKHOUSE_TCP_PORT: 'clickhouse.tcp_port',
+  WEIR_COLLECTOR_NAME: 'collect.name',
+  WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
+  WEIR_DEMO_RATE: 'demo.rate',
+  WEIR_DEMO_SEED: 'demo.seed',
+  WEIR_DEMO_PORT: 'demo.port',
+} as const
+
+/** The configuration of this process. Throws ConfigError. */
+export async function readConfig(file: string | undefined, overrides: Record<string, unknown> = {}): Promise<Config> {
+  const config = await loadConfig<Config>({ schema: configSchema, variables, file: file ?? process.env.WEIR_CONFIG, overrides })
+  config.data_dir = path.resolve(config.data_dir)
+  config.bus.path = path.resolve(config.bus.path ?? path.join(config.data_dir, 'bus.sqlite'))
+  return config
+}

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ClickHouse, ClickHouseError } from '../runtime/clickhouse/client.ts'
+import { type Logger, describe } from '../runtime/log.ts'
+import { tables, views } from '../schema/clickhouse.ts'
+import { readLayout } from './layout.ts'
+import { type Change, type Plan, planChanges } from './plan.ts'
+
+export type { Change } from './plan.ts'
+
+const attempts = 8
+
+/**
+ * Makes the database of `clickhouse` what the schema says: creates what is missing, adds columns, changes how long tables keep. Never
+ * loses data: what would rejects with a MigrationError before anything is changed. Safe to repeat, and for several processes at once.
+ */
+export async function migrate({
+  clickhouse,
+  log,
+  days = {},
+}: {
+  clickhouse: ClickHouse
+  log: Logger
+  /** Days to keep, by table, instead of the schema's. */
+  days?: Readonly<Record<string, number>>
+}): Promise<Change[]> {
+  const made: Change[] = []
+  for (let attempt = 1; ; attempt++) {
+    const { changes, leftAlone } = await plan(clickhouse, days)
+    if (changes.length === 0) {
+      if (made.length) log.info({ database: clickhouse.database, changes: made.map(({ what }) => what) }, 'database migrated')
+      if (leftAlone.length) log.warn({ database: clickhouse.database, columns: leftAlone }, 'columns that the schema does not know stay')
+      return made
+    }
+    try {
+      await apply(clickhouse, changes, made)
+    } catch (error) {
+      // Another process may have made the same change in between: look again.
+      if (!(error instanceof ClickHouseError) || attempt === attempts) throw error
+      log.debug({ error: describe(error), attempt }, 'a change was refused, looking again')
+      await sleep(attempt * 50 * Math.random())
+    }
+  }
+}
+
+async function plan(clickhouse: ClickHouse, days: Readonly<Record<string, number>>): Promise<Plan> {
+  const wanted = { database: clickhouse.database, tables: tables({ days }), views: views(clickhouse.database) }
+  return planChanges(await readLayout(clickhouse, wanted), wanted)
+}
+
+async function apply(clickhouse: ClickHouse, changes: readonly Change[], made: Change[]): Promise<void> {
+  for (const change of changes) {
+    await clickhouse.command(change.sql)
+    made.push(change)
+  }
+}
