@@ -49,7 +49,7 @@ async function plan(clickhouse: ClickHouse, days: Readonly<Record<string, number
 
 async function apply(clickhouse: ClickHouse, changes: readonly Change[], made: Change[]): Promise<void> {
   for (const change of changes) {
-    await clickhouse.command(change.sql)
+    await clickhouse.command(change.sql, { database: 'system' })
     made.push(change)
   }
 }

@@ -1,4 +1,12 @@
-import { type ColumnDefinition, type TableDefinition, type ViewDefinition, columnSql, createTable, createView, quoteName } from '../schema/clickhouse.ts'
+import {
+  type ColumnDefinition,
+  type TableDefinition,
+  type ViewDefinition,
+  columnSql,
+  createTable,
+  createView,
+  quoteName,
+} from '../schema/clickhouse.ts'
 import type { ExistingTable, Layout } from './layout.ts'
 
 /** One statement that brings a database closer to the schema. */
@@ -79,12 +87,21 @@ function tableChanges(table: TableDefinition, found: ExistingTable, database: st
   const alter = `ALTER TABLE ${quoteName(database)}.${quoteName(table.name)}`
   const changes: Change[] = []
   const missing = table.columns.filter(({ name }) => !found.columns.has(name))
-  if (missing.length) changes.push({ what: `${table.name}: new columns ${missing.map(({ name }) => name).join(', ')}`, sql: `${alter} ${additions(table, found, missing)}` })
+  if (missing.length)
+    changes.push({
+      what: `${table.name}: new columns ${missing.map(({ name }) => name).join(', ')}`,
+      sql: `${alter} ${additions(table, found, missing)}`,
+    })
   for (const column of table.columns) {
     const is = found.columns.get(column.name)
-    if (is && !is.sameExpression) changes.push({ what: `${table.name}: ${column.name} ${column.expression ?? 'without a default'}`, sql: `${alter} MODIFY COLUMN ${columnSql(column)}` })
+    if (is && !is.sameExpression)
+      changes.push({
+        what: `${table.name}: ${column.name} ${column.expression ?? 'without a default'}`,
+        sql: `${alter} MODIFY COLUMN ${columnSql(column)}`,
+      })
   }
-  if (!found.engineFull.includes(` TTL ${table.ttl} `)) changes.push({ what: `${table.name}: keeps ${table.ttl}`, sql: `${alter} MODIFY TTL ${table.ttl}` })
+  if (!found.engineFull.includes(` TTL ${table.ttl} `))
+    changes.push({ what: `${table.name}: keeps ${table.ttl}`, sql: `${alter} MODIFY TTL ${table.ttl}` })
   return changes
 }
 

@@ -26,6 +26,8 @@ export interface Field {
   about: string
   /** The closed set of values, the first of which is the default. */
   values?: readonly string[]
+  /** What a number is when nobody wrote it; 0 when absent. */
+  default?: number
   /** The enricher step that writes the column. Collectors leave it out of their blocks. */
   filledBy?: string
   /** The enricher step that fills the column where the source left it empty. */

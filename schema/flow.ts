@@ -60,7 +60,7 @@ export const flowFields = {
   trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.' },
   bytes: { type: 'uint64', about: 'Bytes, as the reporter counted them.', unit: 'By' },
   packets: { type: 'uint64', about: 'Packets, as the reporter counted them.', unit: '{packet}' },
-  weight: { type: 'float64', about: 'How many the record stands for: 1 divided by the sampling rate.' },
+  weight: { type: 'float64', default: 1, about: 'How many the record stands for: 1 divided by the sampling rate.' },
   policy_kind: { type: 'label', about: 'Kind of the policy that decided.', rollup: true },
   policy_namespace: { type: 'label', about: 'Namespace of the policy that decided.', rollup: true },
   policy_name: { type: 'label', about: 'Name of the policy that decided.', rollup: true },

@@ -4,13 +4,14 @@ import { lossFields } from './loss.ts'
 import { objectFields } from './object.ts'
 import { requestFields } from './request.ts'
 
-/** A number the rollups keep: `raw` computes it from records, `merge` adds up what a rollup holds. */
+/** A number the rollups keep: `raw` computes it from records, `merge` reads what a rollup holds, `state` adds that up for a coarser one. */
 export interface Measure {
   about: string
   /** Type of the rollup's column. */
   type: string
   raw: string
   merge: string
+  state: string
 }
 
 export interface RecordKind {
@@ -21,26 +22,45 @@ export interface RecordKind {
   fields: Fields
   /** Sorting key of the raw table. */
   order: readonly string[]
-  /** Days the raw table keeps. */
+  /** Days the raw table keeps, counted from `expires`. */
   days: number
+  /** The time a record's days are counted from; `time` when absent. */
+  expires?: string
   /** Present when the kind has rollups of a minute and an hour. */
   measures?: Readonly<Record<string, Measure>>
   /** Only the newest version of a record counts: the key that identifies it. */
   replacing?: readonly string[]
 }
 
-const summed = (about: string, raw: string, type = 'Float64', name = ''): Measure => ({
-  about,
-  type: `SimpleAggregateFunction(sum, ${type})`,
-  raw,
-  merge: `sum(${name})`,
+/** A sum; `name` is the column of the rollups that holds it. */
+const sum = (name: string, about: string, raw: string, type = 'Float64'): Record<string, Measure> => ({
+  [name]: { about, type: `SimpleAggregateFunction(sum, ${type})`, raw, merge: `sum(${name})`, state: `sum(${name})` },
 })
 
-const states = {
-  latency: 'quantilesDD(0.01, 0.5, 0.95, 0.99)',
+/** What is kept as the state of an aggregate function, for what no sum can tell; `when` chooses the records. */
+const state = (
+  name: string,
+  about: string,
+  of: { aggregate: string; column: string; type: string; when?: string },
+): Record<string, Measure> => {
+  const [, aggregate, parameters] = /^(\w+)(.*)$/.exec(of.aggregate)!
+  return {
+    [name]: {
+      about,
+      type: `AggregateFunction(${of.aggregate}, ${of.type})`,
+      raw: of.when ? `${aggregate}StateIf${parameters}(${of.column}, ${of.when})` : `${aggregate}State${parameters}(${of.column})`,
+      merge: `${aggregate}Merge${parameters}(${name})`,
+      state: `${aggregate}MergeState${parameters}(${name})`,
+    },
+  }
 }
 
+const distinct = (name: string, about: string, column: string) =>
+  state(name, about, { aggregate: 'uniqCombined(14)', column, type: 'IPv6' })
+
 const opening = "orientation != 'reply' AND (bitAnd(tcp_flags, 18) = 2 OR (protocol != 'tcp' AND trace_reason = 'new'))"
+
+const answered = "phase IN ('response', 'exchange')"
 
 export const flow: RecordKind = {
   name: 'flow',
@@ -50,23 +70,13 @@ export const flow: RecordKind = {
   order: ['toStartOfFiveMinutes(time)', 'dst_namespace', 'dst_workload', 'src_namespace', 'src_workload', 'verdict', 'time'],
   days: 7,
   measures: {
-    records: summed('Records as received, every view.', 'count()', 'UInt64', 'records'),
-    flows: summed('Records, each by its weight.', 'sum(weight)', 'Float64', 'flows'),
-    bytes: summed('Bytes, weighted.', 'sum(bytes * weight)', 'Float64', 'bytes'),
-    packets: summed('Packets, weighted.', 'sum(packets * weight)', 'Float64', 'packets'),
-    connections: summed('Conversations that began.', `sumIf(weight, ${opening})`, 'Float64', 'connections'),
-    src_addresses: {
-      about: 'Distinct source addresses.',
-      type: 'AggregateFunction(uniqCombined(14), IPv6)',
-      raw: 'uniqCombinedState(14)(src_address)',
-      merge: 'uniqCombinedMerge(14)(src_addresses)',
-    },
-    dst_addresses: {
-      about: 'Distinct destination addresses.',
-      type: 'AggregateFunction(uniqCombined(14), IPv6)',
-      raw: 'uniqCombinedState(14)(dst_address)',
-      merge: 'uniqCombinedMerge(14)(dst_addresses)',
-    },
+    ...sum('records', 'Records as received, every view.', 'count()', 'UInt64'),
+    ...sum('flows', 'Records, each by its weight.', 'sum(weight)'),
+    ...sum('bytes', 'Bytes, weighted.', 'sum(bytes * weight)'),
+    ...sum('packets', 'Packets, weighted.', 'sum(packets * weight)'),
+    ...sum('connections', 'Conversations that began.', `sumIf(weight, ${opening})`),
+    ...distinct('src_addresses', 'Distinct source addresses.', 'src_address'),
+    ...distinct('dst_addresses', 'Distinct destination addresses.', 'dst_address'),
   },
 }
 
@@ -78,21 +88,16 @@ export const request: RecordKind = {
   order: ['toStartOfFiveMinutes(time)', 'dst_namespace', 'dst_workload', 'src_namespace', 'src_workload', 'protocol', 'time'],
   days: 7,
   measures: {
-    records: summed('Records as received, every view.', 'count()', 'UInt64', 'records'),
-    requests: summed('Requests.', "sumIf(weight, phase IN ('request', 'exchange'))", 'Float64', 'requests'),
-    responses: summed('Responses.', "sumIf(weight, phase IN ('response', 'exchange'))", 'Float64', 'responses'),
-    errors: summed(
-      'Responses that say the server failed.',
-      "sumIf(weight, error AND phase IN ('response', 'exchange'))",
-      'Float64',
-      'errors',
-    ),
-    latency: {
-      about: 'Distribution of the latency of responses, relative error 1 %.',
-      type: `AggregateFunction(${states.latency}, UInt64)`,
-      raw: `${states.latency.replace('quantilesDD', 'quantilesDDStateIf')}(latency, phase IN ('response', 'exchange') AND latency > 0)`,
-      merge: `${states.latency.replace('quantilesDD', 'quantilesDDMerge')}(latency)`,
-    },
+    ...sum('records', 'Records as received, every view.', 'count()', 'UInt64'),
+    ...sum('requests', 'Requests.', "sumIf(weight, phase IN ('request', 'exchange'))"),
+    ...sum('responses', 'Responses.', `sumIf(weight, ${answered})`),
+    ...sum('errors', 'Responses that say the server failed.', `sumIf(weight, error AND ${answered})`),
+    ...state('latency', 'Distribution of the latency of responses, relative error 1 %.', {
+      aggregate: 'quantilesDD(0.01, 0.5, 0.95, 0.99)',
+      column: 'latency',
+      type: 'UInt64',
+      when: `latency > 0 AND ${answered}`,
+    }),
   },
 }
 
@@ -112,6 +117,7 @@ export const object: RecordKind = {
   fields: objectFields,
   order: ['cluster', 'kind', 'uid', 'valid_from'],
   days: 30,
+  expires: 'valid_to',
   replacing: ['cluster', 'kind', 'uid', 'valid_from'],
 }
 

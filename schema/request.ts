@@ -39,7 +39,7 @@ export const requestFields = {
   dns_ttl: { type: 'uint32', about: 'Time to live of the answer.', unit: 's' },
   kafka_topic: { type: 'label', about: 'Kafka topic.' },
   correlation_id: { type: 'uint32', about: 'Kafka correlation id.' },
-  weight: { type: 'float64', about: 'How many the record stands for: 1 divided by the sampling rate.' },
+  weight: { type: 'float64', default: 1, about: 'How many the record stands for: 1 divided by the sampling rate.' },
   proxy_port: { type: 'uint16', about: 'Port of the proxy that saw it.' },
   policy_kind: { type: 'label', about: 'Kind of the policy that decided.', rollup: true },
   policy_namespace: { type: 'label', about: 'Namespace of the policy that decided.', rollup: true },

@@ -1,0 +1,15 @@
+import { createRequire } from 'node:module'
+import { DataType, load, open } from 'ffi-rs'
+
+// The library exports the entry point of clickhouse-local. The call returns when the server has stopped.
+const require = createRequire(import.meta.url)
+const chdb = createRequire(require.resolve('chdb'))
+open({ library: 'chdb', path: chdb.resolve(`@chdb/lib-${process.platform}-${process.arch}-gnu/libchdb.so`) })
+const args = ['clickhouse', ...process.argv.slice(2)]
+load({
+  library: 'chdb',
+  funcName: 'query_stable_v2',
+  retType: DataType.BigInt,
+  paramsType: [DataType.I32, DataType.StringArray],
+  paramsValue: [args.length, args],
+})

@@ -1,0 +1,224 @@
+import { communityId } from './community-id.ts'
+import { type Field, type FieldType, clickhouseTypes } from './field.ts'
+import { type Measure, type RecordKind, kinds } from './record.ts'
+
+export interface ColumnDefinition {
+  name: string
+  type: string
+  about: string
+  /** `DEFAULT …` or `ALIAS …`. */
+  expression?: string
+  codec?: string
+}
+
+export interface TableDefinition {
+  name: string
+  about: string
+  columns: readonly ColumnDefinition[]
+  engine: string
+  partitionBy: string
+  /** A prefix of `orderBy`; new keys are appended to that only. */
+  primaryKey: readonly string[]
+  orderBy: readonly string[]
+  /** As ClickHouse shows it. */
+  ttl: string
+  settings: Readonly<Record<string, number>>
+}
+
+export interface ViewDefinition {
+  name: string
+  /** Table it writes to. */
+  to: string
+  select: string
+}
+
+/** A table of a kind added up by interval. */
+export interface Rollup {
+  suffix: '1m' | '1h'
+  seconds: number
+  days: number
+  /** Start of the interval of a time. */
+  bucket: (time: string) => string
+}
+
+export const rollups: readonly Rollup[] = [
+  { suffix: '1m', seconds: 60, days: 30, bucket: time => `toStartOfMinute(${time})` },
+  { suffix: '1h', seconds: 3600, days: 400, bucket: time => `toStartOfHour(${time})` },
+]
+
+export const rollupTable = (kind: RecordKind, { suffix }: Pick<Rollup, 'suffix'>) => `${kind.name}_${suffix}`
+
+/** Names of the fields a kind's rollups keep apart. */
+export const rollupKeys = (kind: RecordKind) => Object.keys(kind.fields).filter(name => kind.fields[name].rollup)
+
+/** Codecs where the server's default (LZ4) is not the better choice. */
+const codecs: Partial<Record<FieldType, string>> = {
+  time: 'DoubleDelta, ZSTD(1)',
+  uint64: 'T64, ZSTD(1)',
+  uint32: 'T64, ZSTD(1)',
+  float64: 'ZSTD(1)',
+  address: 'ZSTD(1)',
+  text: 'ZSTD(1)',
+  texts: 'ZSTD(1)',
+}
+
+/** Inserts whose repeat is recognised. */
+const deduplicationWindow = 10_000
+
+const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+export const quoteName = (text: string) => '`' + text.replaceAll('\\', '\\\\').replaceAll('`', '\\`') + '`'
+
+/** What a column holds when nobody wrote it. */
+function defaultOf({ type, values, default: number }: Field): string | undefined {
+  if (number !== undefined) return `DEFAULT ${number}`
+  return type === 'label' && values?.[0] ? `DEFAULT ${quoted(values[0])}` : undefined
+}
+
+const columnOf = (name: string, field: Field): ColumnDefinition => ({
+  name,
+  type: clickhouseTypes[field.type],
+  about: field.about,
+  expression: defaultOf(field),
+  codec: codecs[field.type],
+})
+
+/** Columns that are computed when they are read. */
+const computed: Readonly<Record<string, readonly ColumnDefinition[]>> = {
+  flow: [
+    {
+      name: 'conversation',
+      type: 'String',
+      about: 'Community ID v1, the same for both directions and at every reporter.',
+      expression: `ALIAS ${communityId}`,
+    },
+  ],
+}
+
+const columnsOf = (kind: RecordKind) => [
+  ...Object.entries(kind.fields).map(([name, field]) => columnOf(name, field)),
+  ...(computed[kind.name] ?? []),
+]
+
+const daysAfter = (time: string, days: number) => `${time} + toIntervalDay(${days})`
+
+/** One version of a record replaces another only within a partition, so those are partitioned by a part of their key. */
+function replacingTable(kind: RecordKind): TableDefinition {
+  return {
+    name: kind.name,
+    about: kind.about,
+    columns: columnsOf(kind),
+    engine: 'ReplacingMergeTree(time)',
+    partitionBy: 'toYYYYMM(valid_from)',
+    primaryKey: kind.order,
+    orderBy: kind.order,
+    ttl: daysAfter(`toDateTime(${kind.expires ?? 'time'})`, kind.days),
+    settings: {
+      non_replicated_deduplication_window: deduplicationWindow,
+      // An expired version must not uncover the one it replaced, so versions meet long before they expire.
+      min_age_to_force_merge_seconds: 86_400,
+      min_age_to_force_merge_on_partition_only: 1,
+    },
+  }
+}
+
+function recordTable(kind: RecordKind): TableDefinition {
+  if (kind.replacing) return replacingTable(kind)
+  return {
+    name: kind.name,
+    about: kind.about,
+    columns: columnsOf(kind),
+    engine: 'MergeTree',
+    partitionBy: 'toDate(time)',
+    primaryKey: kind.order,
+    orderBy: kind.order,
+    ttl: daysAfter(`toDateTime(${kind.expires ?? 'time'})`, kind.days),
+    settings: { non_replicated_deduplication_window: deduplicationWindow, ttl_only_drop_parts: 1 },
+  }
+}
+
+const measuresOf = (kind: RecordKind) => Object.entries(kind.measures ?? {})
+
+const measureColumn = ([name, { type, about }]: [string, Measure]): ColumnDefinition => ({ name, type, about, codec: 'ZSTD(1)' })
+
+function rollupDefinition(kind: RecordKind, rollup: Rollup): TableDefinition {
+  const keys = rollupKeys(kind)
+  const prefix = kind.order.filter(name => keys.includes(name))
+  return {
+    name: rollupTable(kind, rollup),
+    about: `${kind.about} Added up by ${rollup.seconds} seconds.`,
+    columns: [
+      { name: 'bucket', type: "DateTime('UTC')", about: 'Start of the interval.', codec: 'DoubleDelta, ZSTD(1)' },
+      ...keys.map(name => columnOf(name, kind.fields[name])),
+      ...measuresOf(kind).map(measureColumn),
+    ],
+    engine: 'AggregatingMergeTree',
+    partitionBy: rollup.seconds < 3600 ? 'toDate(bucket)' : 'toYYYYMM(bucket)',
+    primaryKey: ['bucket', ...prefix],
+    orderBy: ['bucket', ...prefix, ...keys.filter(name => !prefix.includes(name))],
+    ttl: daysAfter('bucket', rollup.days),
+    settings: { non_replicated_deduplication_window: deduplicationWindow, ttl_only_drop_parts: 1 },
+  }
+}
+
+/** What fills a rollup: the first from the records, each coarser one from the finer. */
+function rollupView(kind: RecordKind, index: number, database: string): ViewDefinition {
+  const rollup = rollups[index]
+  const finer = rollups[index - 1]
+  const from = finer ? rollupTable(kind, finer) : kind.name
+  // The bucket is computed inside: an alias named like the column it is made of would be taken for it.
+  const source = `SELECT *, ${rollup.bucket(finer ? 'bucket' : 'time')} AS start FROM ${quoteName(database)}.${quoteName(from)}`
+  const keys = rollupKeys(kind)
+  const measures = measuresOf(kind).map(([measure, { raw, state }]) => `${finer ? state : raw} AS ${measure}`)
+  return {
+    name: `${rollupTable(kind, rollup)}_view`,
+    to: rollupTable(kind, rollup),
+    select: `SELECT start AS bucket, ${[...keys, ...measures].join(', ')} FROM (${source}) GROUP BY ${['start', ...keys].join(', ')}`,
+  }
+}
+
+const rolledUp = (kind: RecordKind) => (kind.measures ? rollups : [])
+
+/** Every table, the finer before the coarser. `days` says how long tables keep, where the schema should not. */
+export function tables({ of = Object.values(kinds), days = {} }: TablesOptions = {}): TableDefinition[] {
+  const kept = <T extends { days: number }>(table: string, what: T): T => ({ ...what, days: days[table] ?? what.days })
+  return of.flatMap(kind => [
+    recordTable(kept(kind.name, kind)),
+    ...rolledUp(kind).map(rollup => rollupDefinition(kind, kept(rollupTable(kind, rollup), rollup))),
+  ])
+}
+
+export interface TablesOptions {
+  of?: readonly RecordKind[]
+  days?: Readonly<Record<string, number>>
+}
+
+/** Every view that fills a rollup. */
+export function views(database: string, of: readonly RecordKind[] = Object.values(kinds)): ViewDefinition[] {
+  return of.flatMap(kind => rolledUp(kind).map((_, index) => rollupView(kind, index, database)))
+}
+
+/** A column as CREATE TABLE and ADD COLUMN take it. */
+export function columnSql({ name, type, expression, about, codec }: ColumnDefinition): string {
+  const parts = [quoteName(name), type, expression, `COMMENT ${quoted(about)}`, codec && `CODEC(${codec})`]
+  return parts.filter(Boolean).join(' ')
+}
+
+const tuple = (expressions: readonly string[]) => `(${expressions.join(', ')})`
+
+export function createTable(table: TableDefinition, database: string): string {
+  const settings = Object.entries(table.settings).map(([setting, value]) => `${setting} = ${value}`)
+  return [
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(table.name)} (\n  ${table.columns.map(columnSql).join(',\n  ')}\n)`,
+    `ENGINE = ${table.engine}`,
+    `PARTITION BY ${table.partitionBy}`,
+    `PRIMARY KEY ${tuple(table.primaryKey)}`,
+    `ORDER BY ${tuple(table.orderBy)}`,
+    `TTL ${table.ttl}`,
+    `SETTINGS ${settings.join(', ')}`,
+    `COMMENT ${quoted(table.about)}`,
+  ].join('\n')
+}
+
+export function createView({ name, to, select }: ViewDefinition, database: string): string {
+  return `CREATE MATERIALIZED VIEW IF NOT EXISTS ${quoteName(database)}.${quoteName(name)} TO ${quoteName(database)}.${quoteName(to)} AS ${select}`
+}
