@@ -1,0 +1,4 @@
+import { goldenSignals } from './definitions/golden-signals.ts'
+
+/** Every dashboard. */
+export const dashboards = [goldenSignals]
