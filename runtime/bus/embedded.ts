@@ -87,6 +87,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   }
 
   async function close() {
+    if (closing.signal.aborted) return
     closing.abort(new Error(`the bus ${path} is closed`))
     await Promise.all([...subscriptions].map(one => one[Symbol.asyncDispose]()))
     await retention[Symbol.asyncDispose]()
