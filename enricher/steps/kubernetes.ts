@@ -1,130 +1,127 @@
-import { addressBytes } from '../../runtime/block/address.ts'
 import type { Labels } from '../../runtime/block/block.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import type { Draft, Step } from '../step.ts'
 import { type AddressTable, notFound } from '../tables/address-table.ts'
 import { Combinations } from '../tables/combinations.ts'
-import type { Entity, ObjectTable } from '../tables/objects.ts'
+import { type Attribute, type ObjectTable, nobody } from '../tables/objects.ts'
 
 type Reason = (typeof attributionReasons)[number]
 type Attribution = (typeof attributions)[number]
 
-const completed = ['namespace', 'pod', 'workload', 'workload_kind', 'service', 'service_account'] as const
-const filled = ['node', 'zone', 'spiffe_id'] as const
-const nobody: Entity = {
-  kind: 'pod',
-  namespace: '',
-  pod: '',
-  workload: '',
-  workload_kind: '',
-  service: '',
-  service_account: '',
-  node: '',
-  zone: '',
-  spiffe_id: '',
-  hostNetwork: false,
-}
-
-/** Who an end was, decided once for each distinct combination of claim and object in a block. */
-interface Verdict {
-  entity: Entity
+/** Who an end was, decided once for each distinct pair of claim and object in a block. */
+interface Judgement {
+  entity: number
   attribution: Attribution
   reason: Reason
 }
+
+const completed: readonly Attribute[] = ['namespace', 'pod', 'workload', 'workload_kind', 'service', 'service_account']
+const filled: readonly Attribute[] = ['node', 'zone', 'spiffe_id']
+
+/** What `find` did not find: a record without an address. */
+const noAddress = -4
+/** Numbers of crowds, from here down. */
+const firstCrowd = -5
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
 export function kubernetes(objects: ObjectTable): Step {
+  const seen = new Combinations()
+  const judge = judgeBy(objects)
+  const gather = gatherFrom(objects.texts)
+
+  function attribute(draft: Draft, end: string) {
+    const { judgements, codes } = decide(draft, end)
+    const entities = Int32Array.from(judgements.map(({ entity }) => entity))
+    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], entities, codes)
+    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], entities, codes))
+    const known = judgements.map(({ entity }) => (objects.attribute.spiffe_id[entity] ? 'object' : ''))
+    draft.setLabels(`${end}_spiffe_id_source`, gatherTexts(known, codes))
+    draft.setLabels(
+      `${end}_attribution`,
+      gatherTexts(
+        judgements.map(({ attribution }) => attribution),
+        codes,
+      ),
+    )
+    draft.setLabels(
+      `${end}_attribution_reason`,
+      gatherTexts(
+        judgements.map(({ reason }) => reason),
+        codes,
+      ),
+    )
+  }
+
+  /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
+  function decide(draft: Draft, end: string): { judgements: Judgement[]; codes: Uint16Array } {
+    const { block } = draft
+    const clusters = block.labels('cluster')
+    const tables = clusters.keys.map(cluster => objects.addresses(cluster))
+    const addresses = block.addressWords(`${end}_address`)
+    const times = block.words('time')
+    const [pods, namespaces, entities] = ['pod', 'namespace', 'entity'].map(field => draft.labels(`${end}_${field}`))
+    const crowds = new Crowds()
+    const judgements: Judgement[] = []
+    const codes = new Uint16Array(block.rows)
+    seen.clear()
+    for (let row = 0; row < block.rows; row++) {
+      const table = tables[clusters.codes[row]]
+      const time = times[row * 2] + times[row * 2 + 1] * 4294967296
+      let found = table.find(addresses, row * 4, time)
+      if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
+      else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
+      const code = seen.number(pods.codes[row], namespaces.codes[row], entities.codes[row], found)
+      if (code === judgements.length) {
+        const claim = {
+          pod: pods.keys[pods.codes[row]],
+          namespace: namespaces.keys[namespaces.codes[row]],
+          entity: entities.keys[entities.codes[row]],
+        }
+        judgements.push(judge(claim, found, crowds))
+      }
+      codes[row] = code
+    }
+    return { judgements, codes }
+  }
+
+  /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
+  function complete(draft: Draft, name: string, numbers: readonly number[], entities: Int32Array, codes: Uint16Array) {
+    const claimed = draft.labels(name)
+    const empty = claimed.keys.indexOf('')
+    if (!claimed.codes.includes(empty)) return
+    const own = gather(numbers, entities, codes)
+    if (claimed.keys.length === 1) return draft.setLabels(name, own)
+    const keys = [...claimed.keys]
+    const codeOf = append(keys, own.keys)
+    const merged = Uint16Array.from(claimed.codes)
+    for (let row = 0; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[own.codes[row]]
+    draft.setLabels(name, { keys, codes: merged })
+  }
+
   return {
     name: 'kubernetes',
     enrich(draft) {
-      for (const end of ['src', 'dst']) attribute(draft, end, objects)
+      for (const end of ['src', 'dst']) attribute(draft, end)
     },
   }
 }
 
-function attribute(draft: Draft, end: string, objects: ObjectTable): void {
-  const { verdicts, codes } = decide(draft, end, objects)
-  for (const field of completed)
-    complete(
-      draft,
-      `${end}_${field}`,
-      verdicts.map(({ entity }) => entity[field]),
-      codes,
-    )
-  for (const field of filled)
-    draft.setLabels(
-      `${end}_${field}`,
-      gather(
-        verdicts.map(({ entity }) => entity[field]),
-        codes,
-      ),
-    )
-  const spiffeSources = verdicts.map(({ entity }) => (entity.spiffe_id ? 'object' : ''))
-  draft.setLabels(`${end}_spiffe_id_source`, gather(spiffeSources, codes))
-  draft.setLabels(
-    `${end}_attribution`,
-    gather(
-      verdicts.map(({ attribution }) => attribution),
-      codes,
-    ),
-  )
-  draft.setLabels(
-    `${end}_attribution_reason`,
-    gather(
-      verdicts.map(({ reason }) => reason),
-      codes,
-    ),
-  )
+function isEmpty(addresses: Int32Array, row: number): boolean {
+  const at = row * 4
+  return (addresses[at] | addresses[at + 1] | addresses[at + 2] | addresses[at + 3]) === 0
 }
 
-/** For each row the number of its verdict. Rows with the same claim and the same object share one. */
-function decide(draft: Draft, end: string, objects: ObjectTable): { verdicts: Verdict[]; codes: Uint16Array } {
-  const { block } = draft
-  const clusters = block.labels('cluster')
-  const tables = clusters.keys.map(cluster => objects.addresses(cluster))
-  const addresses = block.addresses(`${end}_address`)
-  const times = block.words('time')
-  const [pods, namespaces, entities] = ['pod', 'namespace', 'entity'].map(field => draft.labels(`${end}_${field}`))
-  const seen = new Combinations()
-  const crowds = new Crowds()
-  const verdicts: Verdict[] = []
-  const codes = new Uint16Array(block.rows)
-  for (let row = 0; row < block.rows; row++) {
-    const time = times[row * 2] + times[row * 2 + 1] * 4294967296
-    const cluster = clusters.codes[row]
-    let found = tables[cluster].find(addresses, row * addressBytes, time)
-    if (found === notFound.unknown && !addressGiven(addresses, row)) found = noAddress
-    else if (found === notFound.several) found = crowds.number(tables[cluster], addresses, row, time)
-    const code = seen.number(pods.codes[row], namespaces.codes[row], entities.codes[row], found)
-    if (code === verdicts.length) {
-      const claim = {
-        pod: pods.keys[pods.codes[row]],
-        namespace: namespaces.keys[namespaces.codes[row]],
-        entity: entities.keys[entities.codes[row]],
-      }
-      const verdict =
-        found <= firstCrowd ? severalObjects(crowds.members(found).map(member => objects.entities[member])) : judge(claim, found, objects)
-      verdicts.push(withZone(verdict, clusters.keys[cluster], objects))
-    }
-    codes[row] = code
-  }
-  return { verdicts: verdicts.length ? verdicts : [{ entity: nobody, attribution: 'none', reason: '' }], codes }
-}
-
-const noAddress = -4
-const firstCrowd = -5
-
-/** Sets of entities that had one address at one time, by a number from `firstCrowd` down. */
+/** Sets of entities that had one address at one time. */
 class Crowds {
   readonly #numbers = new Map<string, number>()
   readonly #members: number[][] = []
 
-  number(table: AddressTable, addresses: Uint8Array, row: number, time: number): number {
+  number(table: AddressTable, addresses: Int32Array, row: number, time: number): number {
     const members: number[] = []
-    table.find(addresses, row * addressBytes, time, members)
+    table.find(addresses, row * 4, time, members)
     const name = members.join()
     let number = this.#numbers.get(name)
     if (number === undefined) this.#numbers.set(name, (number = firstCrowd + 1 - this.#members.push(members)))
@@ -136,76 +133,78 @@ class Crowds {
   }
 }
 
-function addressGiven(addresses: Uint8Array, row: number): boolean {
-  for (let i = row * addressBytes + addressBytes - 1; i >= row * addressBytes; i--) if (addresses[i]) return true
-  return false
-}
-
 interface Claim {
   pod: string
   namespace: string
   entity: string
 }
 
-function judge(claim: Claim, found: number, objects: ObjectTable): Verdict {
-  if (found >= 0) return oneObject(claim, objects.entities[found])
-  if (claim.pod) return { entity: nobody, attribution: 'exact', reason: 'claim' }
-  return { entity: nobody, attribution: 'none', reason: whyNobody(claim, found) }
+function judgeBy(objects: ObjectTable) {
+  function one({ pod, namespace }: Claim, entity: number): Judgement {
+    if (!pod) return { entity, attribution: 'exact', reason: 'object' }
+    const agrees = objects.text('pod', entity) === pod && objects.text('namespace', entity) === namespace
+    return agrees
+      ? { entity, attribution: 'exact', reason: 'claim_agrees' }
+      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
+  }
+
+  /** Pods on the host network share the address of their node: the node is sure, the pod is not. */
+  function several(members: number[]): Judgement {
+    const node = members.find(member => objects.isNode(member))
+    return { entity: node ?? nobody, attribution: 'ambiguous', reason: node === undefined ? 'several_objects' : 'host_network' }
+  }
+
+  function none(claim: Claim, found: number): Judgement {
+    if (claim.pod) return { entity: nobody, attribution: 'exact', reason: 'claim' }
+    const outside = claim.entity === 'world'
+    const reason =
+      found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
+    return { entity: nobody, attribution: 'none', reason }
+  }
+
+  return function judge(claim: Claim, found: number, crowds: Crowds): Judgement {
+    if (found <= firstCrowd) return several(crowds.members(found))
+    return found >= 0 ? one(claim, found) : none(claim, found)
+  }
 }
 
-function whyNobody({ entity }: Claim, found: number): Reason {
-  if (found === noAddress) return 'no_address'
-  if (entity === 'world') return 'outside'
-  return found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
+/** Makes columns with the text of `entities[codes[row]]` in each row, given the number of each entity's text. */
+function gatherFrom(texts: readonly string[]) {
+  let codeOf = new Uint16Array(0)
+  return function gather(numbers: readonly number[], entities: Int32Array, codes: Uint16Array): Labels {
+    if (codeOf.length < texts.length) codeOf = new Uint16Array(texts.length * 2)
+    const keys = ['']
+    const local = new Uint16Array(entities.length)
+    for (let i = 0; i < entities.length; i++) {
+      const number = numbers[entities[i]]
+      if (number && !codeOf[number]) codeOf[number] = keys.push(texts[number]) - 1
+      local[i] = codeOf[number]
+    }
+    for (const entity of entities) codeOf[numbers[entity]] = 0
+    return { keys, codes: pick(local, codes) }
+  }
 }
 
-function oneObject({ pod, namespace }: Claim, entity: Entity): Verdict {
-  if (!pod) return { entity, attribution: 'exact', reason: 'object' }
-  if (entity.pod === pod && entity.namespace === namespace) return { entity, attribution: 'exact', reason: 'claim_agrees' }
-  return { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
-}
-
-/** Pods on the host network share the address of their node: the node is sure, the pod is not. */
-function severalObjects(candidates: Entity[]): Verdict {
-  const node = candidates.find(({ kind }) => kind === 'node')
-  if (node) return { entity: node, attribution: 'ambiguous', reason: 'host_network' }
-  return { entity: nobody, attribution: 'ambiguous', reason: 'several_objects' }
-}
-
-function withZone(verdict: Verdict, cluster: string, objects: ObjectTable): Verdict {
-  const { entity } = verdict
-  if (entity.zone || !entity.node) return verdict
-  return { ...verdict, entity: { ...entity, zone: objects.zoneOf(cluster, entity.node) } }
-}
-
-/** A column with `texts[codes[row]]` in each row. */
-function gather(texts: readonly string[], codes: Uint16Array): Labels {
+/** The same of a few texts. */
+function gatherTexts(texts: readonly string[], codes: Uint16Array): Labels {
   const keys = ['']
-  const codeOf = dictionary(keys, texts)
-  const gathered = new Uint16Array(codes.length)
-  for (let row = 0; row < codes.length; row++) gathered[row] = codeOf[codes[row]]
-  return { keys, codes: gathered }
+  return { keys, codes: pick(append(keys, texts), codes) }
 }
 
-/** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
-function complete(draft: Draft, name: string, texts: readonly string[], codes: Uint16Array): void {
-  const claimed = draft.labels(name)
-  const empty = claimed.keys.indexOf('')
-  if (!claimed.codes.includes(empty)) return
-  const keys = [...claimed.keys]
-  const codeOf = dictionary(keys, texts)
-  const merged = Uint16Array.from(claimed.codes)
-  for (let row = 0; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
-  draft.setLabels(name, { keys, codes: merged })
+function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
+  const picked = new Uint16Array(codes.length)
+  for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
+  return picked
 }
 
 /** The code of each text in `keys`, which grows by those that are new. */
-function dictionary(keys: string[], texts: readonly string[]): Uint16Array {
+function append(keys: string[], texts: readonly string[]): Uint16Array {
   const known = new Map(keys.map((key, code) => [key, code]))
-  return Uint16Array.from(texts, text => {
-    const code = known.get(text)
-    if (code !== undefined) return code
-    known.set(text, keys.length)
-    return keys.push(text) - 1
-  })
+  const codes = new Uint16Array(texts.length)
+  for (const [at, text] of texts.entries()) {
+    const code = known.get(text) ?? keys.push(text) - 1
+    known.set(text, code)
+    codes[at] = code
+  }
+  return codes
 }

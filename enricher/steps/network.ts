@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js'
 import { addressBytes, readAddress } from '../../runtime/block/address.ts'
 import { ConfigError } from '../../runtime/error.ts'
 import type { Draft, Step } from '../step.ts'
+import { Combinations } from '../tables/combinations.ts'
 
 /** CIDRs by the name of their network. */
 export type Networks = Readonly<Record<string, readonly string[]>>
@@ -27,27 +28,32 @@ interface Range {
 export function network(networks: Networks = {}): Step {
   const ranges = [...parse(networks), ...parse(wellKnown)].sort((a, b) => b.bits - a.bits)
   const names = ['', ...new Set(ranges.map(({ name }) => name))]
-  const remembered = new Map<string, number>()
+  const seen = new Combinations()
+  let codeOfSeen: number[] = []
 
-  function codeOf(text: string): number {
-    let code = remembered.get(text)
-    if (code !== undefined) return code
-    if (remembered.size >= maxRemembered) remembered.clear()
+  function codeOf(words: Int32Array, at: number): number {
+    if (codeOfSeen.length >= maxRemembered) {
+      seen.clear()
+      codeOfSeen = []
+    }
+    const number = seen.number(words[at], words[at + 1], words[at + 2], words[at + 3])
+    return (codeOfSeen[number] ??= names.indexOf(nameOf(readAddress(new Uint8Array(words.buffer, at * 4, addressBytes), 0))))
+  }
+
+  function nameOf(text: string): string {
+    if (!text) return ''
     const address = ipaddr.process(text)
-    const range = ranges.find(range => range.address.kind() === address.kind() && address.match(range.address, range.bits))
-    remembered.set(text, (code = names.indexOf(range?.name ?? '')))
-    return code
+    return ranges.find(range => range.address.kind() === address.kind() && address.match(range.address, range.bits))?.name ?? ''
   }
 
   function name(draft: Draft, end: string) {
-    const addresses = draft.block.addresses(`${end}_address`)
+    const addresses = draft.block.addressWords(`${end}_address`)
     const claims = ['pod', 'node', 'service'].map(field => draft.labels(`${end}_${field}`))
     const nobody = claims.map(({ keys }) => keys.indexOf(''))
     const codes = new Uint8Array(draft.block.rows)
     for (let row = 0; row < codes.length; row++) {
       if (claims[0].codes[row] !== nobody[0] || claims[1].codes[row] !== nobody[1] || claims[2].codes[row] !== nobody[2]) continue
-      const text = readAddress(addresses, row * addressBytes)
-      if (text) codes[row] = codeOf(text)
+      codes[row] = codeOf(addresses, row * 4)
     }
     draft.setLabels(`${end}_network`, { keys: names, codes })
   }

@@ -1,5 +1,3 @@
-import { addressBytes } from '../../runtime/block/address.ts'
-
 /** What `find` answers instead of an entity. */
 export const notFound = { unknown: -1, notThen: -2, several: -3 } as const
 
@@ -18,8 +16,6 @@ export class AddressTable {
   #entities = new Int32Array(1024)
   #next = new Int32Array(1024)
   #intervals = 0
-  readonly #words = new Int32Array(4)
-  readonly #key = new Uint8Array(this.#words.buffer)
 
   get addresses(): number {
     return this.#count
@@ -29,9 +25,9 @@ export class AddressTable {
     return this.#intervals
   }
 
-  /** The address was the entity's from `from` until before `to`, microseconds. Returns a number for `close`. */
-  add(bytes: Uint8Array, at: number, from: number, to: number, entity: number): number {
-    const address = this.#findOrAdd(bytes, at)
+  /** The address in `words` from `at` on was the entity's from `from` until before `to`, microseconds. Returns a number for `close`. */
+  add(words: Int32Array, at: number, from: number, to: number, entity: number): number {
+    const address = this.#findOrAdd(words, at)
     if (this.#intervals === this.#from.length) this.#growIntervals()
     const interval = this.#intervals++
     this.#from[interval] = from
@@ -50,8 +46,8 @@ export class AddressTable {
    * The one entity that had the address at that time; `several` when more than one had, and then `candidates` lists them;
    * `notThen` when the address is known but was nobody's at that time; else `unknown`.
    */
-  find(bytes: Uint8Array, at: number, time: number, candidates?: number[]): number {
-    const address = this.#slots[this.#slotOf(bytes, at)]
+  find(words: Int32Array, at: number, time: number, candidates?: number[]): number {
+    const address = this.#slots[this.#slotOf(words, at)]
     if (address < 0) return notFound.unknown
     let found: number = notFound.notThen
     for (let interval = this.#heads[address]; interval >= 0; interval = this.#next[interval]) {
@@ -64,9 +60,11 @@ export class AddressTable {
     return found
   }
 
-  #slotOf(bytes: Uint8Array, at: number): number {
-    for (let i = 0; i < addressBytes; i++) this.#key[i] = bytes[at + i]
-    const [a, b, c, d] = this.#words
+  #slotOf(words: Int32Array, at: number): number {
+    const a = words[at]
+    const b = words[at + 1]
+    const c = words[at + 2]
+    const d = words[at + 3]
     const mask = this.#slots.length - 1
     let slot = mix(a, b, c, d) & mask
     for (;;) {
@@ -79,16 +77,16 @@ export class AddressTable {
     }
   }
 
-  #findOrAdd(bytes: Uint8Array, at: number): number {
+  #findOrAdd(words: Int32Array, at: number): number {
     if (this.#count * 2 >= this.#slots.length) this.#growSlots()
-    const slot = this.#slotOf(bytes, at)
+    const slot = this.#slotOf(words, at)
     if (this.#slots[slot] >= 0) return this.#slots[slot]
     const address = this.#count++
     if (address * 4 >= this.#addresses.length) {
       this.#addresses = grown(this.#addresses)
       this.#heads = grown(this.#heads)
     }
-    this.#addresses.set(this.#words, address * 4)
+    this.#addresses.set(words.subarray(at, at + 4), address * 4)
     this.#heads[address] = -1
     this.#slots[slot] = address
     return address

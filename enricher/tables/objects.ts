@@ -1,22 +1,24 @@
-import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
+import { writeAddress } from '../../runtime/block/address.ts'
 import type { Block } from '../../runtime/block/block.ts'
 import { type ObjectVersion, objectKey } from '../../schema/object.ts'
 import { AddressTable } from './address-table.ts'
 
-/** What the enricher knows of a pod, node or service during one interval. */
-export interface Entity {
-  kind: 'pod' | 'node' | 'service'
-  namespace: string
-  pod: string
-  workload: string
-  workload_kind: string
-  service: string
-  service_account: string
-  node: string
-  zone: string
-  spiffe_id: string
-  hostNetwork: boolean
-}
+/** What is known of an entity, each a text. */
+export const attributes = [
+  'namespace',
+  'pod',
+  'workload',
+  'workload_kind',
+  'service',
+  'service_account',
+  'node',
+  'zone',
+  'spiffe_id',
+] as const
+export type Attribute = (typeof attributes)[number]
+
+/** The entity of which nothing is known. */
+export const nobody = 0
 
 interface Known {
   entity: number
@@ -28,17 +30,25 @@ interface Known {
 
 /**
  * The history of who had which address, per cluster, from `object` records in any order. A version seen again with another end
- * replaces what was known of it.
+ * replaces what was known of it. Entities are numbers; what is known of them lies in columns of numbers of texts.
  */
 export class ObjectTable {
-  readonly entities: Entity[] = []
+  /** Every text an entity has, once. Text 0 is ''. */
+  readonly texts: string[] = ['']
+  /** For each attribute the number of its text, by entity. */
+  readonly attribute = Object.fromEntries(attributes.map(name => [name, [0]])) as Record<Attribute, number[]>
+  readonly #isNode = [false]
+  readonly #textNumbers = new Map([['', 0]])
   readonly #clusters = new Map<string, AddressTable>()
   readonly #versions = new Map<string, Known>()
   /** The newest version of each object, to end it when its successor begins. */
   readonly #newest = new Map<string, Known>()
   readonly #zones = new Map<string, string>()
+  /** Entities on nodes whose zone is not known yet. */
+  readonly #withoutZone = new Map<string, number[]>()
   readonly #serverPorts = new Set<number>()
-  readonly #bytes = new Uint8Array(addressBytes)
+  readonly #words = new Int32Array(4)
+  readonly #bytes = new Uint8Array(this.#words.buffer)
 
   get versions(): number {
     return this.#versions.size
@@ -56,32 +66,62 @@ export class ObjectTable {
     return this.#serverPorts.has(port)
   }
 
+  isNode(entity: number): boolean {
+    return this.#isNode[entity]
+  }
+
+  text(attribute: Attribute, entity: number): string {
+    return this.texts[this.attribute[attribute][entity]]
+  }
+
   addBlock(block: Block): void {
     for (const record of block.records()) this.add(record as ObjectVersion)
   }
 
   add(version: ObjectVersion): void {
     const { kind, cluster = '', name = '', zone = '' } = version
-    if (kind === 'node' && zone) this.#zones.set(`${cluster}/${name}`, zone)
+    if (kind === 'node' && zone) this.#learnZone(`${cluster}/${name}`, zone)
     if (kind === 'service') for (const port of version.ports ?? []) this.#serverPorts.add(Number(port.split('/')[1]))
     if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addAddresses(version)
   }
 
   #addAddresses(version: ObjectVersion): void {
     const key = objectKey(version)
-    const to = version.valid_to ?? Infinity
+    const { cluster = '', valid_from: from = 0, valid_to: to = Infinity } = version
     const known = this.#versions.get(key)
     if (known) return this.#end(known, to)
-    const from = version.valid_from ?? 0
-    const cluster = version.cluster ?? ''
-    const added: Known = { entity: this.entities.push(entityOf(version)) - 1, cluster, intervals: [], from, to }
+    const added: Known = { entity: this.#addEntity(version), cluster, intervals: [], from, to }
     const table = this.addresses(cluster)
-    for (const address of version.addresses ?? []) {
-      if (!writeAddress(this.#bytes, 0, address)) continue
-      added.intervals.push(table.add(this.#bytes, 0, from, to, added.entity))
-    }
+    for (const address of version.addresses ?? [])
+      if (writeAddress(this.#bytes, 0, address)) added.intervals.push(table.add(this.#words, 0, from, to, added.entity))
     this.#versions.set(key, added)
     this.#succeed(`${cluster}/${version.kind}/${version.uid}`, added)
+  }
+
+  #addEntity(version: ObjectVersion): number {
+    const known = describe(version)
+    const entity = this.#isNode.push(version.kind === 'node') - 1
+    for (const name of attributes) this.attribute[name].push(this.#textNumber(known[name] ?? ''))
+    if (known.node && !known.zone) this.#findZone(entity, `${version.cluster ?? ''}/${known.node}`)
+    return entity
+  }
+
+  #textNumber(text: string): number {
+    let number = this.#textNumbers.get(text)
+    if (number === undefined) this.#textNumbers.set(text, (number = this.texts.push(text) - 1))
+    return number
+  }
+
+  #findZone(entity: number, node: string): void {
+    const zone = this.#zones.get(node)
+    if (zone) this.attribute.zone[entity] = this.#textNumber(zone)
+    else this.#withoutZone.set(node, [...(this.#withoutZone.get(node) ?? []), entity])
+  }
+
+  #learnZone(node: string, zone: string): void {
+    this.#zones.set(node, zone)
+    for (const entity of this.#withoutZone.get(node) ?? []) this.attribute.zone[entity] = this.#textNumber(zone)
+    this.#withoutZone.delete(node)
   }
 
   /** An object has one version at a time: the earlier one ends where the later one begins. */
@@ -98,27 +138,11 @@ export class ObjectTable {
     const table = this.addresses(known.cluster)
     for (const interval of known.intervals) table.close(interval, to)
   }
-
-  zoneOf(cluster: string, node: string): string {
-    return this.#zones.get(`${cluster}/${node}`) ?? ''
-  }
 }
 
-function entityOf(version: ObjectVersion): Entity {
-  const { kind, namespace = '', name = '', zone = '' } = version
-  const empty = { namespace, pod: '', workload: '', workload_kind: '', service: '', service_account: '', node: '', zone, spiffe_id: '' }
-  if (kind === 'node') return { ...empty, kind, namespace: '', node: name, hostNetwork: false }
-  if (kind === 'service') return { ...empty, kind, service: `${namespace}/${name}`, hostNetwork: false }
-  return {
-    ...empty,
-    kind: 'pod',
-    pod: name,
-    workload: version.workload ?? '',
-    workload_kind: version.workload_kind ?? '',
-    service: version.services?.[0] ?? '',
-    service_account: version.service_account ?? '',
-    node: version.node ?? '',
-    spiffe_id: version.spiffe_id ?? '',
-    hostNetwork: version.host_network ?? false,
-  }
+function describe({ kind, namespace = '', name = '', ...version }: ObjectVersion): Partial<Record<Attribute, string>> {
+  if (kind === 'node') return { node: name, zone: version.zone }
+  if (kind === 'service') return { namespace, service: `${namespace}/${name}` }
+  const { workload, workload_kind, services, service_account, node, spiffe_id } = version
+  return { namespace, pod: name, workload, workload_kind, service: services?.[0], service_account, node, zone: version.zone, spiffe_id }
 }

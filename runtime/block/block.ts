@@ -76,6 +76,11 @@ export class Block {
     return this.bytes.subarray(body, end)
   }
 
+  /** The same as four 32-bit words a row, to hash and compare. */
+  addressWords(name: string): Int32Array {
+    return new Int32Array(aligned(this.addresses(name)))
+  }
+
   labels(name: string): Labels {
     const { body } = this.#column(name, 'LowCardinality(String)')
     if (this.rows === 0) return { keys: [''], codes: new Uint8Array(0) }

@@ -2,9 +2,6 @@ import { type RecordKind, collectedFields } from '../../schema/record.ts'
 import { AddressColumn, type Column, LabelColumn, NumberColumn, TextColumn, TextsColumn, WideColumn, columnOf } from './columns.ts'
 import { Writer } from './writer.ts'
 
-/** Fields whose row default is not their type's zero. */
-const oneByDefault = 'weight'
-
 /**
  * A block being filled with the columns a collector writes. The hot path takes typed columns once (`numbers`, `labels`…), writes
  * their row `rows` and then counts it with `next`; rare records go through `add`.
@@ -27,7 +24,7 @@ export class BlockBuilder {
     this.capacity = capacity
     this.ids = new Uint8Array(capacity * 8)
     this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity)]))
-    this.#fillOnes()
+    this.#fillDefaults(capacity)
   }
 
   get full(): boolean {
@@ -95,15 +92,17 @@ export class BlockBuilder {
 
   reset(): void {
     for (const column of this.#columns.values()) column.reset(this.rows)
+    this.#fillDefaults(this.rows)
     this.ids.fill(0, 0, this.rows * 8)
     this.rows = 0
     this.minTime = Infinity
     this.maxTime = -Infinity
-    this.#fillOnes()
   }
 
-  #fillOnes(): void {
-    const column = this.#columns.get(oneByDefault)
-    if (column instanceof NumberColumn) column.values.fill(1)
+  #fillDefaults(rows: number): void {
+    for (const [name, column] of this.#columns) {
+      const { default: value } = this.kind.fields[name]
+      if (value !== undefined && column instanceof NumberColumn) column.values.fill(value, 0, rows)
+    }
   }
 }

@@ -3,27 +3,27 @@ import fc from 'fast-check'
 import { AddressTable, notFound } from '../../enricher/tables/address-table.ts'
 import { writeAddress } from '../../runtime/block/address.ts'
 
-const bytesOf = (text: string) => {
-  const bytes = new Uint8Array(16)
-  writeAddress(bytes, 0, text)
-  return bytes
+const wordsOf = (text: string) => {
+  const words = new Int32Array(4)
+  writeAddress(new Uint8Array(words.buffer), 0, text)
+  return words
 }
 
 test('an address belongs to whoever had it at that time, to the microsecond', t => {
   const table = new AddressTable()
-  const address = bytesOf('10.0.0.1')
+  const address = wordsOf('10.0.0.1')
   table.add(address, 0, 100, 200, 1)
   table.add(address, 0, 200, 300, 2)
   t.deepEqual(
     [99, 100, 199, 200, 299, 300].map(time => table.find(address, 0, time)),
     [notFound.notThen, 1, 1, 2, 2, notFound.notThen],
   )
-  t.is(table.find(bytesOf('10.0.0.2'), 0, 100), notFound.unknown)
+  t.is(table.find(wordsOf('10.0.0.2'), 0, 100), notFound.unknown)
 })
 
 test('an address that two had at once is nobody’s for sure, and both are named', t => {
   const table = new AddressTable()
-  const address = bytesOf('fd00::1')
+  const address = wordsOf('fd00::1')
   table.add(address, 0, 0, 300, 1)
   table.add(address, 0, 100, 200, 2)
   const candidates: number[] = []
@@ -34,7 +34,7 @@ test('an address that two had at once is nobody’s for sure, and both are named
 
 test('an interval that is closed later ends there', t => {
   const table = new AddressTable()
-  const address = bytesOf('10.0.0.1')
+  const address = wordsOf('10.0.0.1')
   const interval = table.add(address, 0, 0, Infinity, 7)
   table.close(interval, 50)
   t.is(table.find(address, 0, 49), 7)
@@ -47,7 +47,7 @@ test('it answers as a plain list of intervals would, for any history', t => {
   fc.assert(
     fc.property(fc.array(interval, { maxLength: 2000 }), fc.array(lookup, { maxLength: 50 }), (intervals, lookups) => {
       const table = new AddressTable()
-      const address = (number: number) => bytesOf(`10.${number}.0.1`)
+      const address = (number: number) => wordsOf(`10.${number}.0.1`)
       for (const { address: number, from, length, entity } of intervals) table.add(address(number), 0, from, from + length, entity)
       for (const { address: number, time } of lookups) {
         const known = intervals.filter(one => one.address === number)
