@@ -21,14 +21,16 @@ export interface EmbeddedBusOptions {
   maxTopicBytes?: number
   /** How large the file may become. Then publishing waits as it does when the disk is full. */
   maxFileBytes?: number
+  /** Disk space kept aside so that readers can go on, and make room, on a full disk. */
+  reserveBytes?: number
   /** How often messages that are too old are looked for. */
   retentionEveryMs?: number
 }
 
 /** A bus in one file: durable, shared by several processes, every topic with one partition. */
 export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus> {
-  const { path, log, pollMs = 20, maxTopicBytes = 1 << 30, maxFileBytes, retentionEveryMs = 5_000 } = options
-  const database = await openDatabase({ path, log, maxFileBytes })
+  const { path, log, pollMs = 20, maxTopicBytes = 1 << 30, maxFileBytes, reserveBytes = 16 << 20, retentionEveryMs = 5_000 } = options
+  const database = await openDatabase({ path, log, reserveBytes, maxFileBytes })
   const positions = openPositions(database)
   const closing = new AbortController()
   const wake = openWake(database, pollMs)
@@ -51,7 +53,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   }
 
   async function ensureTopic(name: string, settings: TopicOptions = {}) {
-    await database.write(() => saveTopic(database, name, settings, maxTopicBytes), closing.signal)
+    await database.write(() => saveTopic(database, name, settings, maxTopicBytes), { signal: closing.signal })
   }
 
   async function publish(name: string, messages: Message[], signal?: AbortSignal) {
@@ -63,7 +65,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
 
   const subscribe: Bus['subscribe'] = async (name, group, consume, { retryDelayMs = 1_000 } = {}) => {
     const topic = topicNamed(name)
-    await database.write(() => positions.join(topic, group), closing.signal)
+    await database.write(() => positions.join(topic, group), { signal: closing.signal })
     presence ??= openPresence({ path, log, beat })
     const one = subscription({ ...deps, topic, group, consume, retryDelayMs, presence })
     subscriptions.add(one)

@@ -16,4 +16,4 @@ export async function start() {
 }
 
 export const connect = (where: string, options: Partial<EmbeddedBusOptions> = {}) =>
-  openEmbeddedBus({ path: where, log: silent, ...options })
+  openEmbeddedBus({ path: where, log: silent, reserveBytes: 100_000, ...options })

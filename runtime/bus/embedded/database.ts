@@ -1,13 +1,17 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, type Logger } from '../../log.ts'
+import { openReserve, type Reserve } from './reserve.ts'
 
 /** One connection to the file. Work given to `write` is synchronous: it sees and leaves one state. */
 export interface Database {
   prepare(sql: string): StatementSync
   exec(sql: string): void
-  /** Runs work in a transaction, durable when it resolves. Waits while the disk is full, until `signal` ends that. */
-  write<T>(work: () => T, signal?: AbortSignal): Promise<T>
+  /**
+   * Runs work in a transaction, durable when it resolves. Waits while the disk is full, until `signal` ends that.
+   * Work that `grows` the file leaves the reserve to the rest.
+   */
+  write<T>(work: () => T, options?: { signal?: AbortSignal; grows?: boolean }): Promise<T>
   /** Calls `listener` after each write of this connection. */
   onWrite(listener: () => void): void
   /** Counts the transactions of this connection and of all others. */
@@ -19,6 +23,9 @@ const busy = 5
 const full = 13
 const shmSize = 4874 // no space for the index of the write-ahead log
 const formatVersion = 1
+const pageBytes = 16_384
+const fullRetryMs = 200
+const fullLogEveryMs = 60_000
 const lockTimeoutMs = 2_000
 
 const tables = `
@@ -35,10 +42,23 @@ const tables = `
 
 const codeOf = (error: unknown) => (error as { errcode?: number }).errcode ?? 0
 const isBusy = (error: unknown) => (codeOf(error) & 0xff) === busy
+/** Thrown in place of SQLite's own error. */
+class DiskFull extends Error {
+  readonly errcode = full
+}
+
 const isFull = (error: unknown) => codeOf(error) === full || codeOf(error) === shmSize
 
-/** Opens the file, or makes it. `maxFileBytes` acts as a disk of that size. */
-export async function openDatabase({ path, log, maxFileBytes }: { path: string; log: Logger; maxFileBytes?: number }): Promise<Database> {
+export interface DatabaseOptions {
+  path: string
+  log: Logger
+  reserveBytes: number
+  /** Acts as a disk of that size. */
+  maxFileBytes?: number
+}
+
+/** Opens the file, or makes it. */
+export async function openDatabase({ path, log, reserveBytes, maxFileBytes }: DatabaseOptions): Promise<Database> {
   const connection = new DatabaseSync(path, { timeout: lockTimeoutMs })
   try {
     await whileBusy(() => prepareFile(connection, path, maxFileBytes))
@@ -50,7 +70,7 @@ export async function openDatabase({ path, log, maxFileBytes }: { path: string; 
   const statements = new Map<string, StatementSync>()
   const listeners: (() => void)[] = []
   let ownWrites = 0
-  const write = writer(connection, log)
+  const write = writer(connection, openReserve(path, reserveBytes), log)
   return {
     prepare(sql) {
       const statement = statements.get(sql) ?? connection.prepare(sql)
@@ -58,8 +78,8 @@ export async function openDatabase({ path, log, maxFileBytes }: { path: string; 
       return statement
     },
     exec: sql => connection.exec(sql),
-    async write(work, signal) {
-      const result = await write(work, signal)
+    async write(work, options) {
+      const result = await write(work, options)
       ownWrites++
       for (const listener of listeners) listener()
       return result
@@ -71,11 +91,12 @@ export async function openDatabase({ path, log, maxFileBytes }: { path: string; 
 }
 
 function prepareFile(connection: DatabaseSync, path: string, maxFileBytes = Infinity) {
-  connection.exec(`PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864`)
+  connection.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;
+    PRAGMA wal_autocheckpoint = 256`)
   const { user_version: version } = connection.prepare('PRAGMA user_version').get() as { user_version: number }
   if (version > formatVersion) throw new Error(`${path} has format ${version}, newer than the ${formatVersion} known here`)
   if (version < formatVersion) transact(connection, () => connection.exec(tables))
-  if (Number.isFinite(maxFileBytes)) connection.exec(`PRAGMA max_page_count = ${Math.ceil(maxFileBytes / 16384)}`)
+  if (Number.isFinite(maxFileBytes)) connection.exec(`PRAGMA max_page_count = ${Math.ceil(maxFileBytes / pageBytes)}`)
 }
 
 /** Fails at once when another process is writing: SQLite would block this process, `whileBusy` lets it do other things meanwhile. */
@@ -113,22 +134,63 @@ async function whileBusy<T>(work: () => T, patienceMs = 30_000): Promise<T> {
   }
 }
 
-function writer(connection: DatabaseSync, log: Logger) {
-  let fullSince: number | undefined
-  return async <T>(work: () => T, signal?: AbortSignal): Promise<T> => {
+interface Full {
+  /** Called when a write found the disk full. */
+  found(error: unknown): void
+  /** Called after each write that went well. */
+  over(): void
+}
+
+/** Says that the disk is full, and that it no longer is: at most once a minute. */
+function fullReport(log: Logger): Full {
+  let since: number | undefined
+  let lastLog = -Infinity
+  return {
+    found(error) {
+      if (since || Date.now() - lastLog < fullLogEveryMs) return
+      since = lastLog = Date.now()
+      log.error({ error: describe(error) }, 'the disk of the bus is full: publishing waits')
+    },
+    over() {
+      if (since) log.info({ waitedMs: Date.now() - since }, 'the bus has space again')
+      since = undefined
+    },
+  }
+}
+
+function writer(connection: DatabaseSync, reserve: Reserve, log: Logger): Database['write'] {
+  const full = fullReport(log)
+  return async (work, { signal, grows = false } = {}) => {
     for (;;) {
       try {
+        if (grows && !hasRoom(connection, reserve)) throw new DiskFull('no space for the reserve')
         const result = await whileBusy(() => transact(connection, work))
-        if (fullSince) log.info({ waitedMs: Date.now() - fullSince }, 'the disk of the bus has space again')
-        fullSince = undefined
+        if (grows) full.over()
         return result
       } catch (error) {
         if (!isFull(error)) throw error
-        if (!fullSince) log.error({ error: describe(error) }, 'the disk of the bus is full: writing waits')
-        fullSince ??= Date.now()
+        full.found(error)
+        if (!grows) reserve.giveUp()
       }
+      shrinkLog(connection)
+      await sleep(grows ? fullRetryMs : 10, undefined, { signal }).catch(() => {})
       signal?.throwIfAborted()
-      await sleep(200, undefined, { signal }).catch(() => signal?.throwIfAborted())
     }
+  }
+}
+
+/** The file's own free pages count too: it never becomes smaller, so after a full disk they may be all the space there is. */
+function hasRoom(connection: DatabaseSync, reserve: Reserve) {
+  if (reserve.held()) return true
+  const { freelist_count: pages } = connection.prepare('PRAGMA freelist_count').get() as { freelist_count: number }
+  return pages * pageBytes >= reserve.bytes
+}
+
+/** Moves what is in the write-ahead log to the file, so that the space of the log can be used again. */
+function shrinkLog(connection: DatabaseSync) {
+  try {
+    connection.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  } catch (error) {
+    if (!isFull(error) && !isBusy(error)) throw error
   }
 }

@@ -29,7 +29,7 @@ interface Stored {
   removed: { messages: number; bytes: number }
 }
 
-const maxBytesTogether = 16 << 20
+const maxBytesTogether = 8 << 20
 const maxCallBytes = 512 << 20
 const logEveryMs = 60_000
 
@@ -59,7 +59,7 @@ export function publisher(topic: Topic, deps: PublisherDeps) {
     while (calls.length) {
       const since = wake.version()
       try {
-        const stored = await database.write(store, closing)
+        const stored = await database.write(store, { signal: closing, grows: true })
         settle(stored)
         report(stored.calls.size ? 0 : calls.length)
         if (!stored.calls.size && calls.length) await wake.changed(since, 1_000, closing)

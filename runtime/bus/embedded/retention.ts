@@ -34,7 +34,7 @@ async function removeOld(topic: Topic, state: TopicState, { database, positions,
   const expired = (time: number, kept: number) => time < minTime || kept > state.max_bytes
   const oldest = topic.at(0)
   if (!oldest || oldest.offset >= removable(state, positions, topic) || !expired(oldest.time, state.kept_bytes)) return false
-  const removed = await database.write(() => topic.removeOldest(removable(state, positions, topic), expired), closing)
+  const removed = await database.write(() => topic.removeOldest(removable(state, positions, topic), expired), { signal: closing })
   instruments.removed(topic.name, oldest.time < minTime ? 'age' : 'size', removed.messages, removed.bytes)
   return removed.messages > 0
 }

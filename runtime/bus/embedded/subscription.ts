@@ -31,10 +31,13 @@ export function subscription(options: SubscriptionOptions): Subscription {
   let current: OwnAssignment | undefined
 
   const claim = (owner: string) =>
-    database.write(() => {
-      const holder = positions.owner(topic, group)
-      return holder && presence.alive(holder) ? undefined : { holder, committed: positions.claim(topic, group, owner) }
-    }, ending.signal)
+    database.write(
+      () => {
+        const holder = positions.owner(topic, group)
+        return holder && presence.alive(holder) ? undefined : { holder, committed: positions.claim(topic, group, owner) }
+      },
+      { signal: ending.signal },
+    )
 
   async function turn(owner: string): Promise<void> {
     const claimed = await claim(owner)
@@ -49,7 +52,7 @@ export function subscription(options: SubscriptionOptions): Subscription {
     } finally {
       current.end(lost(topic, group))
       current = undefined
-      await database.write(() => positions.release(topic, group, owner), ending.signal)
+      await database.write(() => positions.release(topic, group, owner), { signal: ending.signal })
     }
     await pause(retryDelayMs)
   }
@@ -125,7 +128,7 @@ function assignment(owner: string, committed: Position, ending: AbortSignal, opt
   async function commit(position: Position) {
     checkPosition(topic, position)
     taken.signal.throwIfAborted()
-    const done = await database.write(() => positions.commit(topic, group, owner, position), taken.signal)
+    const done = await database.write(() => positions.commit(topic, group, owner, position), { signal: taken.signal })
     if (done) return
     taken.abort(lost(topic, group))
     throw lost(topic, group)

@@ -205,5 +205,5 @@ test('while the disk is full publishing waits, says so once, and loses nothing',
   })
   await publishing
   t.deepEqual(seen, range(0, 60))
-  t.true(lines.some(line => line.includes('has space again')))
+  t.true(lines.some(line => line.includes('the bus has space again')))
 })
