@@ -59,13 +59,12 @@ interface Starting {
 /** Starts the embedded server unless another one is configured. */
 async function withClickHouse(config: Config, { stack, statuses, log }: Starting): Promise<Config> {
   if (config.clickhouse.url) return config
-  const { http_port: httpPort, tcp_port: tcpPort, database } = config.clickhouse
+  const { http_port: httpPort, database } = config.clickhouse
   const server = stack.use(
     await openEmbeddedClickHouse({
       dataDir: path.join(config.data_dir, 'clickhouse'),
       log,
       httpPort,
-      tcpPort,
       readable: `${database}.*`,
       onStatus: status =>
         (statuses.clickhouse = { ready: status === 'ready', reason: status === 'ready' ? undefined : status, metrics: [] }),

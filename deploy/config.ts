@@ -10,7 +10,7 @@ export interface Config {
   http: { host: string; port: number; allowed_hosts: string[] }
   health: { host: string; port?: number }
   bus: { path?: string; max_age_hours: number; max_bytes: number }
-  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number; tcp_port?: number }
+  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number }
   collect: { name: string } & SourceOptions
   enrich: EnrichOptions & { batch: { maxRows: number; maxWaitMs: number } }
   demo: { rate: number; seed: number; host: string; port: number }
@@ -65,7 +65,6 @@ export const configSchema = {
       },
       database: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', default: 'weir', expected: 'a name of letters, digits and _' },
       http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
-      tcp_port: { ...port, description: 'Native port of the embedded server; a free one by default.' },
     }),
     collect: {
       ...group({
@@ -112,7 +111,6 @@ export const variables = {
   WEIR_CLICKHOUSE_READER_URL: 'clickhouse.reader_url',
   WEIR_CLICKHOUSE_DATABASE: 'clickhouse.database',
   WEIR_CLICKHOUSE_HTTP_PORT: 'clickhouse.http_port',
-  WEIR_CLICKHOUSE_TCP_PORT: 'clickhouse.tcp_port',
   WEIR_COLLECTOR_NAME: 'collect.name',
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
   WEIR_DEMO_RATE: 'demo.rate',

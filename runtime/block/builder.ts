@@ -12,6 +12,8 @@ export class BlockBuilder {
   /** 8 bytes a row: what the record is known by when it is sent again. */
   readonly ids: Uint8Array
   rows = 0
+  /** Which block it is filling, counted up by `reset`: codes of labels are good for one filling. */
+  filling = 0
   /** Smallest and largest time, microseconds; for the headers of the message. */
   minTime = Infinity
   maxTime = -Infinity
@@ -95,6 +97,7 @@ export class BlockBuilder {
     this.#fillDefaults(this.rows)
     this.ids.fill(0, 0, this.rows * 8)
     this.rows = 0
+    this.filling++
     this.minTime = Infinity
     this.maxTime = -Infinity
   }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client'
 import { quoteName } from '../../schema/clickhouse.ts'
+import { answers } from './answers.ts'
 import { toClickHouseError } from './error.ts'
 
 export { ClickHouseError } from './error.ts'
@@ -97,12 +98,12 @@ export function openClickHouse({
     log: { level: ClickHouseLogLevel.OFF },
   })
 
-  const failing = async <T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> => {
+  const failing = async <T>(signal: AbortSignal | undefined, work: Promise<T>, inserting = false): Promise<T> => {
     try {
       return await work
     } catch (error) {
       signal?.throwIfAborted()
-      throw toClickHouseError(error, where)
+      throw toClickHouseError(error, where, { inserting })
     }
   }
 
@@ -148,19 +149,11 @@ export function openClickHouse({
         })
         await text(stream)
       }
-      return failing(signal, run())
+      return failing(signal, run(), true)
     },
 
     // Not the client's own ping, which logs every refusal.
-    async ping(timeoutMs = 5000) {
-      try {
-        const response = await fetch(`${where}/ping`, { signal: AbortSignal.timeout(timeoutMs) })
-        await response.arrayBuffer()
-        return response.ok
-      } catch {
-        return false
-      }
-    },
+    ping: timeoutMs => answers(`${where}/ping`, { timeoutMs }),
 
     [Symbol.asyncDispose]: () => client.close(),
   }

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** Passwords of the two users of an embedded server. */
@@ -41,6 +41,7 @@ const serverSettings = {
   background_distributed_schedule_pool_size: 1,
   max_concurrent_queries: 100,
   keep_alive_timeout: 30,
+  shutdown_wait_unfinished: 2,
 }
 
 /** ClickHouse refuses to start when these exceed the merge pool. */
@@ -74,7 +75,10 @@ const starterGrants = ['SYSTEM LISTEN ON *.*', 'CREATE ARBITRARY TEMPORARY TABLE
   .map(grant => `<query>GRANT ${grant}</query>`)
   .join('')
 
-/** Who the server's own statements run as: they open the ports, and wait. */
+/**
+ * Who the server's own statements run as: they open the port, and wait. It can only be `default` without a password, so the HTTP handlers
+ * let nobody in who does not come with the credentials of another user.
+ */
 const starter = `<default>
       <no_password/>
       <networks><ip>127.0.0.1</ip></networks>
@@ -107,10 +111,28 @@ function usersXml(passwords: Passwords, readable: string): string {
 `
 }
 
-function configXml(directory: string): string {
+/** Authorization headers that are let in, as a regular expression. */
+function credentials(passwords: Passwords): string {
+  const basic = Object.entries(passwords).map(([user, password]) => Buffer.from(`${user}:${password}`).toString('base64'))
+  return `Basic (${basic.map(text => text.replaceAll('+', '[+]')).join('|')})`
+}
+
+const handlers = (passwords: Passwords) => `<http_handlers>
+    <rule>
+      <url>/ping</url>
+      <handler><type>static</type><status>200</status><response_content>Ok.</response_content></handler>
+    </rule>
+    <rule>
+      <headers><Authorization>regex:${credentials(passwords)}</Authorization></headers>
+      <handler><type>dynamic_query_handler</type><query_param_name>query</query_param_name></handler>
+    </rule>
+  </http_handlers>`
+
+function configXml(directory: string, passwords: Passwords): string {
   return `<clickhouse>
-  <logger><level>warning</level><console>0</console><log>${directory}/server.log</log><size>10M</size><count>2</count></logger>
+  <logger><console>0</console><log>${directory}/server.log</log><size>10M</size><count>2</count></logger>
   <user_directories><users_xml><path>${directory}/users.xml</path></users_xml></user_directories>
+  ${handlers(passwords)}
   ${elements(serverSettings)}
   <merge_tree>${elements(mergeTreeSettings)}</merge_tree>
 </clickhouse>
@@ -137,9 +159,8 @@ function passwordsIn(directory: string): Passwords {
 
 /** Writes config.xml and users.xml; `readable` is what the reader may select from, as a grant says it. */
 export function writeConfig(directory: string, readable: string): Passwords {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
   const passwords = passwordsIn(directory)
   writeWhole(path.join(directory, 'users.xml'), usersXml(passwords, readable), 0o600)
-  writeWhole(path.join(directory, 'config.xml'), configXml(directory), 0o600)
+  writeWhole(path.join(directory, 'config.xml'), configXml(directory, passwords), 0o600)
   return passwords
 }

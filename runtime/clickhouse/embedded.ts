@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Logger } from '../log.ts'
 import { type Passwords, writeConfig } from './embedded-config.ts'
+import { answers } from './answers.ts'
 import { lockDirectory } from './lock.ts'
 import { claimPort, freePort } from './ports.ts'
 
@@ -17,7 +18,6 @@ export interface EmbeddedClickHouse extends AsyncDisposable {
   /** Address with user and password of who may select from the records. */
   readonly readerUrl: string
   readonly httpPort: number
-  readonly tcpPort: number
   readonly status: EmbeddedStatus
   /** Process of the server; another after each restart. */
   readonly pid: number | undefined
@@ -31,7 +31,6 @@ export interface EmbeddedOptions {
   dataDir: string
   log: Logger
   httpPort?: number
-  tcpPort?: number
   /** What the reader may select from, as a grant says it. */
   readable?: string
   startTimeoutMs?: number
@@ -62,7 +61,6 @@ export async function openEmbeddedClickHouse(options: EmbeddedOptions): Promise<
     url: server.urlOf('weir'),
     readerUrl: server.urlOf('reader'),
     httpPort: server.httpPort,
-    tcpPort: server.tcpPort,
     ready: () => server.ready(),
     unref: () => server.unref(),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
@@ -75,22 +73,20 @@ async function startOnPorts(directory: string, passwords: Passwords, options: Em
     const httpPort = options.httpPort
       ? await claimPort(options.httpPort, 'clickhouse.http_port', 'WEIR_CLICKHOUSE_HTTP_PORT')
       : await freePort()
-    const tcpPort = options.tcpPort ? await claimPort(options.tcpPort, 'clickhouse.tcp_port', 'WEIR_CLICKHOUSE_TCP_PORT') : await freePort()
-    const server = new Server({ directory, passwords, httpPort, tcpPort, options })
+    const server = new Server({ directory, passwords, httpPort, options })
     try {
       await server.start()
       return server
     } catch (error) {
       await server[Symbol.asyncDispose]()
-      if (attempt === 3 || (options.httpPort && options.tcpPort)) throw error
-      options.log.warn({ error, httpPort, tcpPort }, 'embedded ClickHouse did not start, trying again')
+      if (attempt === 3 || options.httpPort) throw error
+      options.log.warn({ error, httpPort }, 'embedded ClickHouse did not start, trying again')
     }
   }
 }
 
 class Server implements AsyncDisposable {
   readonly httpPort: number
-  readonly tcpPort: number
   status: EmbeddedStatus = 'starting'
   readonly #directory: string
   readonly #passwords: Passwords
@@ -103,11 +99,10 @@ class Server implements AsyncDisposable {
   #waiting: PromiseWithResolvers<void>[] = []
   #supervised: Promise<void> | undefined
 
-  constructor(own: { directory: string; passwords: Passwords; httpPort: number; tcpPort: number; options: EmbeddedOptions }) {
+  constructor(own: { directory: string; passwords: Passwords; httpPort: number; options: EmbeddedOptions }) {
     this.#directory = own.directory
     this.#passwords = own.passwords
     this.httpPort = own.httpPort
-    this.tcpPort = own.tcpPort
     this.#options = own.options
   }
 
@@ -177,25 +172,18 @@ class Server implements AsyncDisposable {
       `--path=${this.#directory}/store`,
       `--config-file=${this.#directory}/config.xml`,
       `--http_port=${this.httpPort}`,
-      `--tcp_port=${this.tcpPort}`,
       '--listen_host=127.0.0.1',
+      '--log-level=warning',
       '--input-format=LineAsString',
       '--output-format=CSV',
       // The last statement waits for the end of standard input.
-      '--query=SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT count() FROM table',
+      '--query=SYSTEM START LISTEN HTTP; SELECT count() FROM table',
     ]
   }
 
   /** Whether the server that answers is ours: it knows our password. */
-  async #answers(): Promise<boolean> {
-    try {
-      const headers = { 'X-ClickHouse-User': 'weir', 'X-ClickHouse-Key': this.#passwords.weir }
-      const response = await fetch(`http://127.0.0.1:${this.httpPort}/?query=SELECT+1`, { headers, signal: AbortSignal.timeout(5000) })
-      await response.arrayBuffer()
-      return response.ok
-    } catch {
-      return false
-    }
+  #answers(): Promise<boolean> {
+    return answers(`${this.urlOf('weir')}/?query=SELECT+1`)
   }
 
   #enter(status: EmbeddedStatus): void {

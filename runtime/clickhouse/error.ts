@@ -20,6 +20,9 @@ const passing = new Set([
   'NO_ZOOKEEPER',
   'UNKNOWN_STATUS_OF_INSERT',
   'NOT_ENOUGH_SPACE',
+  'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
+  'CANNOT_FSYNC',
+  'CANNOT_CREATE_FILE',
   'NOT_ENOUGH_REPLICAS',
   'TOO_FEW_LIVE_REPLICAS',
   'DEADLOCK_AVOIDED',
@@ -28,6 +31,17 @@ const passing = new Set([
   'CANNOT_SCHEDULE_TASK',
   'CANNOT_OPEN_FILE',
   'ASYNC_LOAD_WAIT_FAILED',
+])
+
+/** What is wrong with the server and not with what was to be inserted: somebody will put it right. */
+const mendable = new Set([
+  'UNKNOWN_TABLE',
+  'UNKNOWN_DATABASE',
+  'TABLE_IS_DROPPED',
+  'AUTHENTICATION_FAILED',
+  'ACCESS_DENIED',
+  'READONLY',
+  'QUOTA_EXCEEDED',
 ])
 
 /** What ClickHouse refused, or why it could not be asked. `type` is its own name of the error, or 'UNREACHABLE'. */
@@ -47,11 +61,12 @@ export class ClickHouseError extends Error {
 }
 
 /** The error as ours; `where` says which server, without its password. */
-export function toClickHouseError(error: unknown, where: string): ClickHouseError {
+export function toClickHouseError(error: unknown, where: string, { inserting = false } = {}): ClickHouseError {
   if (error instanceof ClickHouseError) return error
   if (error instanceof ServerError) {
     const type = error.type ?? 'UNKNOWN'
-    return new ClickHouseError(`${type}: ${error.message}`, { code: Number(error.code), type, retriable: passing.has(type) })
+    const retriable = passing.has(type) || (inserting && mendable.has(type))
+    return new ClickHouseError(`${type}: ${error.message.trim()}`, { code: Number(error.code), type, retriable })
   }
   const { message, code } = error as NodeJS.ErrnoException
   const why = message || code || 'no answer'
