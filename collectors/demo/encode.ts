@@ -1,0 +1,201 @@
+import type { FlowEvent, L7 } from './event.ts'
+import { DropReason, EventType, Flags, Point, Protocol } from './hubble-numbers.ts'
+import { mix } from './random.ts'
+import { type Node, clusterName, nodes } from './shop.ts'
+import { type Wire, encoded } from './wire.ts'
+
+/** More than the longest flow takes. */
+const longest = 4096
+
+/** The name Relay gives the node. */
+export const fullName = (node: Node) => `${clusterName}/${node.name}`
+
+/** What every flow of a node says about the node: in the flow, and in the response around it. */
+const reporterFields = nodes.map(node => ({
+  flow: encoded(wire => {
+    wire.text(11, fullName(node))
+    wire.text(37, `kubernetes.io/hostname=${node.name}`)
+    wire.text(37, `topology.kubernetes.io/zone=${node.zone}`)
+    const emitter = wire.open(41)
+    wire.text(1, 'Hubble')
+    wire.text(2, '1.19.4')
+    wire.close(emitter)
+  }),
+  response: encoded(wire => wire.text(1000, fullName(node))),
+  masquerade: encoded(wire => wire.text(5, node.address)),
+}))
+
+const isReply = [false, true].map(reply =>
+  encoded(wire => {
+    const opened = wire.open(26)
+    wire.number(1, Number(reply))
+    wire.close(opened)
+    wire.number(16, Number(reply))
+  }),
+)
+
+const dropSites = encoded(wire => {
+  const opened = wire.open(38)
+  wire.text(1, 'bpf_lxc.c')
+  wire.number(2, 1981)
+  wire.close(opened)
+})
+
+/** Appends one gRPC message: the GetFlowsResponse of the event. The UUID depends on `seed` and `index` only. */
+export function writeFlow(wire: Wire, event: FlowEvent, seed: number, index: number): void {
+  wire.room(longest)
+  const frame = wire.openFrame()
+  const flow = wire.open(1, 2)
+  const { time, src, dst, reporter } = event
+  wire.time(1, time)
+  wire.number(2, event.verdict)
+  wire.number(3, event.dropReason)
+  writeIp(wire, event)
+  writeL4(wire, event)
+  wire.raw(src.source[Number(src.node === reporter)])
+  if (!event.service) wire.raw(dst.destination[Number(dst.node === reporter)])
+  wire.number(10, event.type)
+  if (event.l7) writeL7(wire, event.l7)
+  if (event.reply !== undefined) wire.raw(isReply[Number(event.reply)])
+  writeObservation(wire, event)
+  writePolicy(wire, event)
+  const a = mix(seed, index)
+  const b = mix(a, index)
+  wire.uuid(34, a, b, mix(b, seed), mix(a ^ seed, b))
+  wire.raw(reporterFields[reporter.index].flow)
+  wire.close(flow)
+  wire.raw(reporterFields[reporter.index].response)
+  wire.time(1001, time)
+  wire.closeFrame(frame)
+}
+
+function writeIp(wire: Wire, { src, dst, service, masqueraded, reporter }: FlowEvent): void {
+  const opened = wire.open(5)
+  wire.raw(src.ipSource)
+  wire.raw(service ? service.ipDestination : dst.ipDestination)
+  wire.number(3, 1)
+  if (masqueraded) wire.raw(reporterFields[reporter.index].masquerade)
+  wire.close(opened)
+}
+
+function writeL4(wire: Wire, { protocol, srcPort, dstPort, flags }: FlowEvent): void {
+  if (protocol === Protocol.none) return
+  const l4 = wire.open(6)
+  const opened = wire.open(protocol)
+  wire.number(1, protocol === Protocol.icmp ? 8 : srcPort)
+  wire.number(2, dstPort)
+  if (flags) writeFlags(wire, flags)
+  wire.close(opened)
+  wire.close(l4)
+}
+
+/** The flags of the header in the order of TCPFlags: FIN 1, SYN 2, RST 3, PSH 4, ACK 5. */
+function writeFlags(wire: Wire, flags: number): void {
+  const opened = wire.open(3)
+  for (let bit = 0; Flags.fin << bit <= Flags.ack; bit++) wire.number(bit + 1, (flags >> bit) & 1)
+  wire.close(opened)
+}
+
+function writeObservation(wire: Wire, event: FlowEvent): void {
+  const type = wire.open(19)
+  wire.number(1, event.event)
+  wire.number(2, event.subType)
+  wire.close(type)
+  if (event.service) wire.raw(event.service.asDestination)
+  wire.number(22, event.direction)
+  wire.number(24, event.point)
+  wire.number(36, event.reason)
+  if (event.event === EventType.trace) writeInterface(wire, event)
+  wire.number(29, event.proxyPort)
+  wire.number(31, event.socketPoint)
+  wire.number(32, event.cookie)
+  wire.number(33, event.cgroup)
+  if (event.tunnelTo) writeTunnel(wire, event.reporter, event.tunnelTo)
+}
+
+function writeInterface(wire: Wire, { point, dst }: FlowEvent): void {
+  const opened = wire.open(28)
+  const outward = point === Point.toNetwork || point === Point.fromNetwork
+  wire.number(1, outward ? 2 : point === Point.toOverlay ? 7 : 10 + ((dst.pod?.endpoint ?? 0) % 90))
+  wire.text(2, outward ? 'eth0' : point === Point.toOverlay ? 'cilium_vxlan' : 'lxc_health')
+  wire.close(opened)
+}
+
+function writeTunnel(wire: Wire, from: Node, to: Node): void {
+  const tunnel = wire.open(39)
+  wire.number(1, 1)
+  const ip = wire.open(2)
+  wire.text(1, from.address)
+  wire.text(2, to.address)
+  wire.number(3, 1)
+  wire.close(ip)
+  wire.close(tunnel)
+}
+
+function writePolicy(wire: Wire, { match, dropReason, allowedBy, deniedBy, direction, event }: FlowEvent): void {
+  wire.number(23, match)
+  if (dropReason !== DropReason.none) wire.number(25, dropReason)
+  if (event === EventType.drop) wire.raw(dropSites)
+  if (allowedBy) wire.raw(allowedBy)
+  if (deniedBy) wire.raw(direction === 1 ? deniedBy.deniesIngress : deniedBy.deniesEgress)
+}
+
+function writeL7(wire: Wire, l7: L7): void {
+  const opened = wire.open(15, 2)
+  wire.number(1, l7.phase)
+  wire.number(2, l7.latencyNs)
+  if (l7.protocol === 'http') writeHttp(wire, l7)
+  else if (l7.protocol === 'dns') writeDns(wire, l7)
+  else writeKafka(wire, l7)
+  wire.close(opened)
+  if (l7.protocol === 'http' && l7.traceId) writeTrace(wire, l7.traceId)
+}
+
+function header(wire: Wire, key: string, value: string): void {
+  const opened = wire.open(5)
+  wire.text(1, key)
+  wire.text(2, value)
+  wire.close(opened)
+}
+
+function writeHttp(wire: Wire, { method, url, status, requestId, userAgent, traceId }: L7 & { protocol: 'http' }): void {
+  const opened = wire.open(101, 2)
+  wire.number(1, status)
+  wire.text(2, method)
+  wire.text(3, url)
+  wire.text(4, 'HTTP/1.1')
+  if (!status) header(wire, 'User-Agent', userAgent)
+  header(wire, 'X-Request-Id', requestId)
+  if (traceId && !status) header(wire, 'Traceparent', `00-${traceId}-${traceId.slice(0, 16)}-01`)
+  wire.close(opened)
+}
+
+function writeTrace(wire: Wire, traceId: string): void {
+  const context = wire.open(30)
+  const parent = wire.open(1)
+  wire.text(1, traceId)
+  wire.close(parent)
+  wire.close(context)
+}
+
+function writeDns(wire: Wire, { phase, query, queryType, status, addresses, ttl }: L7 & { protocol: 'dns' }): void {
+  const opened = wire.open(100, 2)
+  wire.text(1, query)
+  for (const address of addresses) wire.text(2, address)
+  wire.number(3, ttl)
+  wire.text(5, 'proxy')
+  wire.number(6, status)
+  wire.text(7, queryType)
+  if (phase === 2 && addresses.length) wire.text(8, queryType)
+  wire.close(opened)
+}
+
+function writeKafka(wire: Wire, { key, topic, correlationId, status }: L7 & { protocol: 'kafka' }): void {
+  const opened = wire.open(102)
+  wire.number(1, status)
+  wire.number(2, 9)
+  wire.text(3, key)
+  wire.number(4, correlationId)
+  wire.text(5, topic)
+  wire.close(opened)
+}
