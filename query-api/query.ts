@@ -1,0 +1,112 @@
+import type { ClickHouse } from '../runtime/clickhouse/client.ts'
+import type { FieldType } from '../schema/field.ts'
+import { type Coverage, coverage } from './coverage.ts'
+import { type Plan, type Query, planQuery, queryLimits } from './plan.ts'
+import { otherGroup, toSql } from './sql.ts'
+import { writeTime } from './time.ts'
+import { jsonValue } from './value.ts'
+
+export interface Column {
+  name: string
+  type: FieldType | 'number'
+  /** UCUM. */
+  unit?: string
+}
+
+/** Where an answer comes from and how far it can be trusted. */
+export interface Meta extends Coverage {
+  table: string
+  /** Seconds per row of the table; 0 for records as they came. */
+  resolution: number
+  /** Whether some metric is an estimate; `estimates` says which, with its error. */
+  approximate: boolean
+  estimates: Record<string, string>
+  /** What was answered: the range that was asked for, widened to whole intervals. */
+  from: string
+  to: string
+  /** Points that are not complete yet. */
+  partial: string[]
+  /** There are more rows than were sent. */
+  truncated: boolean
+  sql: string
+  params: Record<string, unknown>
+  elapsed_ms: number
+  rows_read: number
+}
+
+export type Cell = string | number | boolean | null
+
+export interface Answer {
+  columns: Column[]
+  rows: Cell[][]
+  meta: Meta
+}
+
+export interface Asking {
+  clickhouse: ClickHouse
+  /** Milliseconds since 1970. */
+  now?: number
+  /** Aborted when nobody waits for the answer any more. */
+  signal?: AbortSignal
+}
+
+/** Bounds of every statement of the API. */
+export const statementSettings = { max_execution_time: 20, cancel_http_readonly_queries_on_client_close: 1 } as const
+
+/** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
+export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking): Promise<Answer> {
+  const plan = planQuery(query, now)
+  const { sql, params } = toSql(plan, queryLimits.rows + 1)
+  const [result, covered] = await Promise.all([
+    clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
+    coverage(clickhouse, plan, { now, signal }),
+  ])
+  const columns = columnsOf(plan)
+  const rows = result.rows.slice(0, queryLimits.rows).map(row => columns.map(column => cell(column, row[column.name], plan)))
+  return {
+    columns,
+    rows,
+    meta: {
+      table: plan.table,
+      resolution: plan.resolution,
+      approximate: plan.metrics.some(({ approximate }) => approximate),
+      estimates: Object.fromEntries(plan.metrics.flatMap(({ name, approximate }) => (approximate ? [[name, approximate]] : []))),
+      ...covered,
+      from: writeTime(plan.from),
+      to: writeTime(plan.to),
+      partial: partialPoints(plan, covered.watermark, now),
+      truncated: result.rows.length > queryLimits.rows,
+      sql,
+      params,
+      elapsed_ms: Math.round(result.statistics.elapsed * 1000),
+      rows_read: result.statistics.rows_read,
+    },
+  }
+}
+
+function columnsOf({ every, by, metrics, compare, kind }: Plan): Column[] {
+  const metricColumn = (suffix: string) => metrics.map(({ name, unit }) => ({ name: name + suffix, type: 'number' as const, unit }))
+  return [
+    ...(every ? [{ name: 'time', type: 'time' as const }] : []),
+    ...by.map(name => ({ name, type: kind.fields[name].type, unit: kind.fields[name].unit })),
+    ...metricColumn(''),
+    ...(compare ? metricColumn('_before') : []),
+  ]
+}
+
+/** Groups are texts where there is an `Other`; the kept ones get back their type. */
+function cell({ type }: Column, value: unknown, { top }: Plan): Cell {
+  if (!top || typeof value !== 'string' || value === otherGroup) return jsonValue(type, value) as Cell
+  if (type.startsWith('uint')) return Number(value)
+  return type === 'bool' ? value === 'true' : (jsonValue(type, value) as Cell)
+}
+
+/** A point is complete when it ended before the watermark; without one, when it ended before now. */
+function partialPoints({ from, to, every }: Plan, watermark: string | null, now: number): string[] {
+  const complete = Math.min(now, watermark ? Date.parse(watermark) : now) * 1000
+  const length = every ? every * 1e6 : to - from
+  const first = complete <= from ? from : from + Math.floor((complete - from) / length) * length
+  const points: string[] = []
+  for (let point = first; point < to; point += length) points.push(writeTime(point))
+  return points
+}

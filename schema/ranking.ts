@@ -1,0 +1,134 @@
+import { type KindName } from './record.ts'
+
+/** Values of one view: the record has one of them in each field named. */
+export type ViewPattern = Readonly<Partial<Record<ViewField, readonly string[]>>>
+
+/** What tells the views of an edge apart. `event` and `observation_point` are there for flows only. */
+export type ViewField = 'source' | 'layer' | 'direction' | 'event' | 'observation_point'
+
+/** Which of several accounts of the same traffic counts. */
+export interface Ranking {
+  kind: KindName
+  /** One sentence for the catalogue. */
+  about: string
+  /** SQL condition on what may count at all. */
+  among: string
+  /** From the best on; a view that none fits ranks below them all. */
+  order: readonly ViewPattern[]
+  /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */
+  apart?: readonly string[]
+}
+
+/** Entities that are all a node: which one its own agent and the others name differs. */
+export const nodeEntities = ['host', 'remote-node', 'kube-apiserver'] as const
+
+const endFields = ['cluster', 'namespace', 'workload', 'entity', 'network']
+
+/** What two views must agree on to be views of the same traffic. */
+export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>> = {
+  flow: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol', 'orientation'],
+  request: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol'],
+}
+
+/** Fields that make edges finer when one asks by them. */
+export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
+
+export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[]>> = {
+  flow: ['source', 'layer', 'direction', 'event', 'observation_point'],
+  request: ['source', 'layer', 'direction'],
+}
+
+/** Socket translations, and packets still addressed to a service that are seen again once they go to its backend. */
+const untranslated = ['src', 'dst']
+  .map(end => `(${end}_service != '' AND ${end}_namespace = '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world'))`)
+  .join(' OR ')
+const countable = `type != 'sock' AND event != 'trace_sock' AND NOT (${untranslated})`
+
+const traffic: readonly ViewPattern[] = [
+  { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
+  { event: ['trace'], direction: ['ingress'] },
+  { event: ['trace'], direction: ['egress'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
+  { event: ['trace'], direction: ['egress'] },
+  { event: ['trace'] },
+  { event: ['policy_verdict'], direction: ['ingress'] },
+  { event: ['policy_verdict'], direction: ['egress'] },
+]
+
+/** Reasons of drops that a policy decided, in lower case. */
+export const policyReasons = [
+  'policy_denied',
+  'policy denied',
+  'policy_deny',
+  'policy denied by denylist',
+  'auth_required',
+  'authentication required',
+] as const
+
+const policyDenied = `lower(drop_reason) IN (${policyReasons.map(reason => `'${reason}'`).join(', ')})`
+
+export const rankings = {
+  traffic: {
+    kind: 'flow',
+    about:
+      'Counted once: of the views of an edge in an interval, the delivery to the destination counts, else another trace there, ' +
+      'else a trace at the source, else policy verdicts. Socket translations and packets before service translation never count.',
+    among: countable,
+    order: traffic,
+  },
+  volume: {
+    kind: 'flow',
+    about:
+      'Counted once, among the views that count bytes or packets: an L4 proxy before kernel counters before exporters, ' +
+      'and the destination before the source.',
+    among: `(bytes > 0 OR packets > 0) AND ${countable}`,
+    order: ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [
+      { layer: [layer], direction: ['ingress'] },
+      { layer: [layer], direction: ['egress'] },
+      { layer: [layer] },
+    ]),
+  },
+  sent: {
+    kind: 'flow',
+    about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
+    among: `direction = if(orientation = 'reply', 'ingress', 'egress') AND event NOT IN ('drop', 'l7') AND verdict != 'dropped' AND ${countable}`,
+    order: [
+      { event: ['trace'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
+      { event: ['trace'] },
+      { event: ['policy_verdict'] },
+    ],
+  },
+  received: {
+    kind: 'flow',
+    about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
+    among: `direction = if(orientation = 'reply', 'egress', 'ingress') AND event NOT IN ('drop', 'l7') AND verdict != 'dropped' AND ${countable}`,
+    order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
+  },
+  drops: {
+    kind: 'flow',
+    about:
+      'Counted once: where the drop itself was reported, the policy verdict of the same packet does not count again. ' +
+      'Drops at either end, and denials of an L7 proxy, are different packets.',
+    among: "verdict = 'dropped' AND type != 'sock'",
+    order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    apart: ["event = 'l7'", 'direction'],
+  },
+  denials: {
+    kind: 'flow',
+    about:
+      'Counted once per edge and reason: the policy verdict and the drop of one packet are one denial. ' +
+      'Its policy is the one either of them names.',
+    among: `verdict = 'dropped' AND type != 'sock' AND (event IN ('policy_verdict', 'l7') OR ${policyDenied})`,
+    order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    apart: ["multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason))", 'direction'],
+  },
+  requests: {
+    kind: 'request',
+    about: 'Counted once: as the destination reports it, else as the source does; an L7 proxy before the kernel.',
+    among: '1',
+    order: ['ingress', 'unknown', 'egress'].flatMap(direction =>
+      ['l7_proxy', 'kernel'].map(layer => ({ layer: [layer], direction: [direction] })),
+    ),
+  },
+} as const satisfies Record<string, Ranking>
+
+export type RankingName = keyof typeof rankings
