@@ -12,9 +12,9 @@ export interface Database {
    * Work that `grows` the file leaves the reserve to the rest.
    */
   write<T>(work: () => T, options?: { signal?: AbortSignal; grows?: boolean }): Promise<T>
-  /** Calls `listener` after each write of this connection. */
+  /** Calls `listener` after each write of this connection that changed something. */
   onWrite(listener: () => void): void
-  /** Counts the transactions of this connection and of all others. */
+  /** Changes whenever this connection or another one has changed something. */
   version(): number
   close(): void
 }
@@ -69,6 +69,8 @@ export async function openDatabase({ path, log, reserveBytes, maxFileBytes }: Da
   const dataVersion = connection.prepare('PRAGMA data_version')
   const statements = new Map<string, StatementSync>()
   const listeners: (() => void)[] = []
+  const totalChanges = connection.prepare('SELECT total_changes() AS count')
+  const changes = () => (totalChanges.get() as { count: number }).count
   let ownWrites = 0
   const write = writer(connection, openReserve(path, reserveBytes), log)
   return {
@@ -79,7 +81,9 @@ export async function openDatabase({ path, log, reserveBytes, maxFileBytes }: Da
     },
     exec: sql => connection.exec(sql),
     async write(work, options) {
+      const before = changes()
       const result = await write(work, options)
+      if (changes() === before) return result
       ownWrites++
       for (const listener of listeners) listener()
       return result
