@@ -1,5 +1,6 @@
 import type { FlowEvent, L7 } from './event.ts'
-import { DropReason, EventType, Flags, Point, Protocol } from './hubble-numbers.ts'
+import { Direction, DropReason, EventType, Flags, Phase, Point, Protocol } from './hubble-numbers.ts'
+import { device } from './party.ts'
 import { mix } from './random.ts'
 import { type Node, clusterName, nodes } from './shop.ts'
 import { type Wire, encoded } from './wire.ts'
@@ -34,7 +35,9 @@ const isReply = [false, true].map(reply =>
   }),
 )
 
-const dropSites = encoded(wire => {
+const devices = { network: device(2, 'eth0'), overlay: device(7, 'cilium_vxlan') }
+
+const dropSite = encoded(wire => {
   const opened = wire.open(38)
   wire.text(1, 'bpf_lxc.c')
   wire.number(2, 1981)
@@ -114,11 +117,8 @@ function writeObservation(wire: Wire, event: FlowEvent): void {
 }
 
 function writeInterface(wire: Wire, { point, dst }: FlowEvent): void {
-  const opened = wire.open(28)
   const outward = point === Point.toNetwork || point === Point.fromNetwork
-  wire.number(1, outward ? 2 : point === Point.toOverlay ? 7 : 10 + ((dst.pod?.endpoint ?? 0) % 90))
-  wire.text(2, outward ? 'eth0' : point === Point.toOverlay ? 'cilium_vxlan' : 'lxc_health')
-  wire.close(opened)
+  wire.raw(outward ? devices.network : point === Point.toOverlay ? devices.overlay : dst.device)
 }
 
 function writeTunnel(wire: Wire, from: Node, to: Node): void {
@@ -135,9 +135,9 @@ function writeTunnel(wire: Wire, from: Node, to: Node): void {
 function writePolicy(wire: Wire, { match, dropReason, allowedBy, deniedBy, direction, event }: FlowEvent): void {
   wire.number(23, match)
   if (dropReason !== DropReason.none) wire.number(25, dropReason)
-  if (event === EventType.drop) wire.raw(dropSites)
+  if (event === EventType.drop) wire.raw(dropSite)
   if (allowedBy) wire.raw(allowedBy)
-  if (deniedBy) wire.raw(direction === 1 ? deniedBy.deniesIngress : deniedBy.deniesEgress)
+  if (deniedBy) wire.raw(direction === Direction.ingress ? deniedBy.deniesIngress : deniedBy.deniesEgress)
 }
 
 function writeL7(wire: Wire, l7: L7): void {
@@ -186,7 +186,7 @@ function writeDns(wire: Wire, { phase, query, queryType, status, addresses, ttl 
   wire.text(5, 'proxy')
   wire.number(6, status)
   wire.text(7, queryType)
-  if (phase === 2 && addresses.length) wire.text(8, queryType)
+  if (phase === Phase.response && addresses.length) wire.text(8, queryType)
   wire.close(opened)
 }
 

@@ -52,6 +52,7 @@ const statusOf = (error: unknown): { code: number; message: string } =>
 
 /** Answers one call. Waits for the client between messages: what it does not read is not made. */
 async function answer(stream: ServerHttp2Stream, method: Method | undefined, path: string): Promise<void> {
+  if (stream.destroyed) return
   const gone = new AbortController()
   stream.once('close', () => gone.abort())
   let status = { code: GrpcCode.ok as number, message: '' }

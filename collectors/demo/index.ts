@@ -57,21 +57,22 @@ export async function runDemo({
   await extendLease(dataDir, plan, published)
   const server = await serveHubble({ plan, listen, log, ready: () => Math.min(now() * 1000, published) })
 
-  /** Second after second, and all that was missed at once when the bus did not take any for a while. */
+  /** Tells of the next second, and of all that were missed while the bus or the disk did not take any. */
+  async function advance(): Promise<void> {
+    const next = endOfSecond()
+    if (next <= published) return
+    await publish(changesBetween(origin, lives, published, next))
+    await extendLease(dataDir, plan, next)
+    published = next
+  }
+
   async function live(): Promise<void> {
     while (!either.aborted) {
-      const next = endOfSecond()
-      if (next > published) {
-        await publish(changesBetween(origin, lives, published, next))
-        await extendLease(dataDir, plan, next)
-        published = next
-      }
-      await sleep(Math.max(1, 1000 - (now() % 1000)), undefined, { signal: either })
+      await advance().catch(error => either.aborted || log.error({ error }, 'the demo cannot go on, trying again'))
+      await sleep(1000 - (now() % 1000), undefined, { signal: either }).catch(() => {})
     }
   }
-  const ended = live().catch(error => {
-    if (!either.aborted) log.error({ error }, 'the demo stopped')
-  })
+  const ended = live()
   log.info({ address: server.address, rate, seed: plan.seed }, 'the demo serves Hubble')
   return {
     address: server.address,

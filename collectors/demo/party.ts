@@ -17,6 +17,8 @@ export interface Party {
   /** Flow.source and Flow.destination (and DNS names) as other nodes tell it, and as its own node does. */
   source: readonly [remote: Uint8Array, local: Uint8Array]
   destination: readonly [remote: Uint8Array, local: Uint8Array]
+  /** Flow.interface of the packets that are delivered to it. */
+  device: Uint8Array
 }
 
 /** Workload kind and name as an Endpoint has it. */
@@ -53,10 +55,20 @@ function side(field: 8 | 9, facts: EndpointFacts, dnsName?: string): Buffer {
   })
 }
 
-type Told = Pick<Party, 'ipSource' | 'ipDestination' | 'source' | 'destination'>
+type Told = Pick<Party, 'ipSource' | 'ipDestination' | 'source' | 'destination' | 'device'>
+
+/** Flow.interface */
+export const device = (index: number, name: string): Buffer =>
+  encoded(wire => {
+    const opened = wire.open(28)
+    wire.number(1, index)
+    wire.text(2, name)
+    wire.close(opened)
+  })
 
 function told(address: string, remote: EndpointFacts, local: EndpointFacts, dnsName?: string): Told {
   return {
+    device: local.id ? device(local.id, `lxc${local.id.toString(16).padStart(12, 'e')}`) : device(3, 'cilium_host'),
     ipSource: encoded(wire => wire.text(1, address)),
     ipDestination: encoded(wire => wire.text(2, address)),
     source: [side(8, remote, dnsName), side(8, local, dnsName)],
