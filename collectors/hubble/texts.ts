@@ -1,0 +1,152 @@
+import { Cursor, bytesType, varintType } from './wire.ts'
+import { entities, reservedIdentities } from './vocabulary.ts'
+
+/** Groups of label columns a text can be written to; see flow-rows.ts and request-rows.ts. */
+export const maxPlaces = 24
+
+/** Texts read once and written to label columns many times. Remembers its codes in the block each place is filling. */
+export class Texts {
+  readonly texts: readonly string[]
+  readonly codes: Uint16Array
+  readonly stamps = new Float64Array(maxPlaces)
+
+  constructor(texts: readonly string[]) {
+    this.texts = texts
+    this.codes = new Uint16Array(texts.length * maxPlaces)
+  }
+}
+
+/** An end: cluster, namespace, pod, workload, workload kind, service account and entity, and beside them its identity. */
+export class Endpoint extends Texts {
+  readonly identity: number
+
+  constructor(identity: number, texts: readonly string[]) {
+    super(texts)
+    this.identity = identity
+  }
+}
+
+export const endpointColumns = ['cluster', 'namespace', 'pod', 'workload', 'workload_kind', 'service_account', 'entity'] as const
+export const noEndpoint = new Endpoint(
+  0,
+  endpointColumns.map(() => ''),
+)
+export const noTexts = new Texts([''])
+
+const nested = new Cursor()
+
+/** The fields of a small message: the last of each text, all numbers, and every text of a repeated field. */
+function fieldsOf(bytes: Buffer, start: number, end: number, each: (field: number, text: string, number: number) => void): void {
+  nested.open(bytes, start, end)
+  while (nested.at < end) {
+    const tag = nested.tag()
+    if ((tag & 7) === bytesType) {
+      nested.span()
+      each(tag >>> 3, nested.text(nested.start, nested.end), 0)
+    } else if ((tag & 7) === varintType) each(tag >>> 3, '', nested.varint())
+    else nested.skip(tag)
+  }
+  nested.close(end)
+}
+
+export function readText(bytes: Buffer, start: number, end: number): Texts {
+  return new Texts([bytes.toString('utf8', start, end)])
+}
+
+export function readEndpoint(bytes: Buffer, start: number, end: number): Endpoint {
+  const cursor = new Cursor()
+  cursor.open(bytes, start, end)
+  let identity = 0
+  let namespace = ''
+  let pod = ''
+  let cluster = ''
+  const labels: string[] = []
+  const workload = { name: '', kind: '', seen: false }
+  while (cursor.at < end) {
+    const tag = cursor.tag()
+    if (tag === 16) identity = cursor.varint()
+    else if ((tag & 7) !== bytesType) cursor.skip(tag)
+    else {
+      cursor.span()
+      const field = tag >>> 3
+      if (field === 3) namespace = cursor.text(cursor.start, cursor.end)
+      else if (field === 4) labels.push(cursor.text(cursor.start, cursor.end))
+      else if (field === 5) pod = cursor.text(cursor.start, cursor.end)
+      else if (field === 7) cluster = cursor.text(cursor.start, cursor.end)
+      else if (field === 6 && !workload.seen) {
+        workload.seen = true
+        fieldsOf(bytes, cursor.start, cursor.end, (part, text) => {
+          if (part === 1) workload.name = text
+          else if (part === 2) workload.kind = text
+        })
+      }
+    }
+  }
+  cursor.close(end)
+  cluster ||= labelled(labels, 'io.cilium.k8s.policy.cluster')
+  const account = labelled(labels, 'io.cilium.k8s.policy.serviceaccount')
+  return new Endpoint(identity, [cluster, namespace, pod, workload.name, workload.kind, account, entityOf(labels, identity)])
+}
+
+/** The value of a label, whatever source it is from: `k8s:key=value`. */
+export function labelled(labels: readonly string[], key: string): string {
+  for (const label of labels) {
+    const at = label.indexOf(key + '=')
+    if (at === 0 || (at > 0 && label[at - 1] === ':')) return label.slice(at + key.length + 1)
+  }
+  return ''
+}
+
+/** The most specific of the reserved labels; without one, what the reserved identity means. */
+export function entityOf(labels: readonly string[], identity: number): string {
+  const reserved = labels.filter(label => label.startsWith('reserved:')).map(label => label.slice('reserved:'.length))
+  if (reserved.length === 0) return identity > 0 ? (reservedIdentities[identity] ?? '') : ''
+  const specific = (entity: string) => (entities as readonly string[]).indexOf(entity) + 1 || entities.length + 1
+  return reserved.reduce((best, entity) => (specific(entity) > specific(best) ? entity : best))
+}
+
+/** namespace/name, or the name alone. */
+export function readService(bytes: Buffer, start: number, end: number): Texts {
+  let name = ''
+  let namespace = ''
+  fieldsOf(bytes, start, end, (field, text) => {
+    if (field === 1) name = text
+    else if (field === 2) namespace = text
+  })
+  return new Texts([namespace ? `${namespace}/${name}` : name])
+}
+
+/** Kind, namespace, name, and the three as kind/namespace/name. */
+export function readPolicy(bytes: Buffer, start: number, end: number): Texts {
+  let [name, namespace, kind] = ['', '', '']
+  const labels: string[] = []
+  fieldsOf(bytes, start, end, (field, text) => {
+    if (field === 1) name = text
+    else if (field === 2) namespace = text
+    else if (field === 3) labels.push(text)
+    else if (field === 5) kind = text
+  })
+  kind ||= labelled(labels, 'io.cilium.k8s.policy.derived-from')
+  return new Texts([kind, namespace, name, `${kind}/${namespace}/${name}`])
+}
+
+export function readInterface(bytes: Buffer, start: number, end: number): Texts {
+  let name = ''
+  let index = 0
+  fieldsOf(bytes, start, end, (field, text, number) => {
+    if (field === 1) index = number
+    else if (field === 2) name = text
+  })
+  return new Texts([name || (index ? String(index) : '')])
+}
+
+/** file:line. */
+export function readDropSite(bytes: Buffer, start: number, end: number): Texts {
+  let name = ''
+  let line = 0
+  fieldsOf(bytes, start, end, (field, text, number) => {
+    if (field === 1) name = text
+    else if (field === 2) line = number
+  })
+  return new Texts([line ? `${name}:${line}` : name])
+}
