@@ -82,7 +82,8 @@ export function* messagesIn(bytes: Buffer): Generator<Buffer> {
 
 /** A client of the Observer service over grpc-js, which shares no code with the server. */
 export function openClient(address: string) {
-  const client = new grpc.Client(address, grpc.credentials.createInsecure(), { 'grpc.max_receive_message_length': 1 << 24 })
+  // Clients of one process would share a connection otherwise, and its window.
+  const client = new grpc.Client(address, grpc.credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 })
   const encode = (name: string) => (message: object) => Buffer.from(type(name).encode(type(name).fromObject(message)).finish())
 
   function stream(request: object): grpc.ClientReadableStream<Buffer> {
