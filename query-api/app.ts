@@ -11,8 +11,14 @@ import { answerErrors } from './plugins/errors.ts'
 import { secure } from './plugins/security.ts'
 import { catalogRoute } from './routes/catalog.ts'
 import { completeRoute } from './routes/complete.ts'
+import { denialsRoute } from './routes/denials.ts'
 import { healthRoutes } from './routes/health.ts'
+import { liveRoute } from './routes/live.ts'
+import { qualityRoute } from './routes/quality.ts'
 import { queryRoute } from './routes/query.ts'
+import { recordsRoute } from './routes/records.ts'
+import { signalsRoute } from './routes/signals.ts'
+import { topologyRoute } from './routes/topology.ts'
 
 export interface ApiOptions {
   clickhouse: ClickHouse
@@ -29,7 +35,7 @@ export interface ApiOptions {
 }
 
 const maxBodyBytes = 256 << 10
-const routes = [catalogRoute, queryRoute, completeRoute]
+const routes = [catalogRoute, queryRoute, completeRoute, topologyRoute, signalsRoute, denialsRoute, recordsRoute, liveRoute, qualityRoute]
 
 /** The HTTP API with the web app, not yet listening. Closing it ends what clients still wait for. */
 export function openApi({

@@ -42,20 +42,28 @@ export interface Plan {
   every?: number
   top?: number
   compare?: number
+  /** Adds when each group was first and last seen, to the interval. */
+  seen?: boolean
 }
 
-export const queryLimits = { dimensions: 5, metrics: 10, rows: 10_000, points: 10_000 } as const
+export const queryLimits = { dimensions: 8, metrics: 10, rows: 10_000, points: 10_000 } as const
 
 /** Shorter ranges than this are answered from the records, which are exact to the second. */
 const shortestRollupRange = 120
 /** Without `every`, ranges from this length on are answered by the hour. */
 const shortestHourlyRange = 2 * 86_400
 
+export interface PlanOptions {
+  /** Most dimensions; the API's own questions have more than others may. */
+  dimensions?: number
+  seen?: boolean
+}
+
 /** Decides which table answers. Throws QueryError or FilterError; `now` is in milliseconds. */
-export function planQuery(query: Query, now: number): Plan {
+export function planQuery(query: Query, now: number, { dimensions = queryLimits.dimensions, seen = false }: PlanOptions = {}): Plan {
   const metrics = readMetrics(query.metrics)
   const kind = kindOf(query.kind, metrics)
-  const by = readDimensions(kind, query.by ?? [])
+  const by = readDimensions(kind, query.by ?? [], dimensions)
   const filter = parseFilter(query.where ?? '', kind.fields, now)
   const range = readRange(query, now)
   const { every, top, compare } = query
@@ -71,7 +79,7 @@ export function planQuery(query: Query, now: number): Plan {
   const aligned = align(range, every ?? resolution)
   checkPoints(aligned, every)
   checkCompare(aligned, compare, every ?? resolution)
-  return { kind, table, resolution, interval: resolution || intervalOf(every), ...aligned, metrics, by, filter, every, top, compare }
+  return { kind, table, resolution, interval: resolution || intervalOf(every), ...aligned, metrics, by, filter, every, top, compare, seen }
 }
 
 function readMetrics(names: string[]): Metric[] {
@@ -99,10 +107,9 @@ function kindOf(asked: KindName | undefined, metrics: Metric[]): RecordKind {
   return kinds[name]
 }
 
-function readDimensions(kind: RecordKind, names: string[]): string[] {
+function readDimensions(kind: RecordKind, names: string[], most: number): string[] {
   const known = dimensionsOf(kind.name as KindName).filter(({ groupable }) => groupable)
-  if (names.length > queryLimits.dimensions)
-    throw new QueryError('by', `${names.length} dimensions, at most ${queryLimits.dimensions} expected`)
+  if (names.length > most) throw new QueryError('by', `${names.length} dimensions, at most ${most} expected`)
   names.forEach((name, i) => {
     const all = known.map(({ name }) => name)
     if (!all.includes(name)) unknown(`by[${i}]`, `dimension of ${kind.name}`, name, all)

@@ -1,7 +1,9 @@
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import type { FieldType } from '../schema/field.ts'
-import { type Coverage, coverage } from './coverage.ts'
-import { type Plan, type Query, planQuery, queryLimits } from './plan.ts'
+import { coverage } from './coverage.ts'
+import type { Meta } from './meta.ts'
+
+import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
 import { otherGroup, toSql } from './sql.ts'
 import { writeTime } from './time.ts'
 import { jsonValue } from './value.ts'
@@ -13,27 +15,7 @@ export interface Column {
   unit?: string
 }
 
-/** Where an answer comes from and how far it can be trusted. */
-export interface Meta extends Coverage {
-  table: string
-  /** Seconds per row of the table; 0 for records as they came. */
-  resolution: number
-  /** Whether some metric is an estimate; `estimates` says which, with its error. */
-  approximate: boolean
-  estimates: Record<string, string>
-  /** What was answered: the range that was asked for, widened to whole intervals. */
-  from: string
-  to: string
-  /** Points that are not complete yet. */
-  partial: string[]
-  /** There are more rows than were sent. */
-  truncated: boolean
-  sql: string
-  params: Record<string, unknown>
-  elapsed_ms: number
-  rows_read: number
-}
-
+export type { Meta }
 export type Cell = string | number | boolean | null
 
 export interface Answer {
@@ -54,8 +36,8 @@ export interface Asking {
 export const statementSettings = { max_execution_time: 20, cancel_http_readonly_queries_on_client_close: 1 } as const
 
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
-export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking): Promise<Answer> {
-  const plan = planQuery(query, now)
+export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options?: PlanOptions): Promise<Answer> {
+  const plan = planQuery(query, now, options)
   const { sql, params } = toSql(plan, queryLimits.rows + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
@@ -84,13 +66,19 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
   }
 }
 
-function columnsOf({ every, by, metrics, compare, kind }: Plan): Column[] {
+const seenColumns: Column[] = [
+  { name: 'first_seen', type: 'time' },
+  { name: 'last_seen', type: 'time' },
+]
+
+function columnsOf({ every, by, metrics, compare, kind, seen }: Plan): Column[] {
   const metricColumn = (suffix: string) => metrics.map(({ name, unit }) => ({ name: name + suffix, type: 'number' as const, unit }))
   return [
     ...(every ? [{ name: 'time', type: 'time' as const }] : []),
     ...by.map(name => ({ name, type: kind.fields[name].type, unit: kind.fields[name].unit })),
     ...metricColumn(''),
     ...(compare ? metricColumn('_before') : []),
+    ...(seen ? seenColumns : []),
   ]
 }
 
@@ -109,4 +97,15 @@ function partialPoints({ from, to, every }: Plan, watermark: string | null, now:
   const points: string[] = []
   for (let point = first; point < to; point += length) points.push(writeTime(point))
   return points
+}
+
+/** The rows of an answer by the names of its columns. */
+export function named(answer: Answer): Record<string, Cell>[] {
+  return answer.rows.map(row => Object.fromEntries(answer.columns.map(({ name }, i) => [name, row[i]])))
+}
+
+/** Every point of an answer, also those without rows. */
+export function pointsOf({ meta }: Answer, every: number): string[] {
+  const [from, to] = [meta.from, meta.to].map(time => Date.parse(time))
+  return Array.from({ length: (to - from) / 1000 / every }, (_, i) => writeTime((from + i * every * 1000) * 1000))
 }

@@ -17,3 +17,12 @@ function readPoint(place: string, text: string, now: number): number {
     throw new QueryError(place, `expected ${timeForms}, got ${JSON.stringify(text)}`)
   return time
 }
+
+const points = 30
+
+/** A length that makes about thirty points of whole minutes or hours. */
+export function pointLength(query: { from?: string; to?: string }, now = Date.now()): number {
+  const { from, to } = readRange(query, now)
+  const minutes = Math.max(1, Math.ceil((to - from) / 1e6 / points / 60))
+  return minutes > 60 ? Math.ceil(minutes / 60) * 3600 : minutes * 60
+}

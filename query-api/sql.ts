@@ -50,7 +50,7 @@ function countedSql(plan: Plan, where: string | undefined): string {
   const names = rankingsOf(plan.metrics)
   const dimensions = plan.by.map(name => dimensionSql(name, plan.by, names))
   const measures = measuresOf(plan.metrics).map(name => `${name} AS ${measured(name)}`)
-  const columns = [...timeColumns(plan), ...dimensions, ...measures, ...names.map(chosenSql)]
+  const columns = [...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...dimensions, ...measures, ...names.map(chosenSql)]
   const outer = `SELECT\n  ${columns.join(',\n  ')}\nFROM (\n${indent(viewsSql(plan, names, where))}\n) AS views`
   return countsAll(plan.metrics) ? outer : `SELECT * FROM (\n${indent(outer)}\n)\nWHERE ${names.map(name => `in_${name}`).join(' OR ')}`
 }
@@ -152,11 +152,12 @@ function answerSql(plan: Plan, limit: number): string {
   const groups = top ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`) : by
   const values = metrics.map(metric => `${metricSql(metric, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
   const earlier = compare ? metrics.map(metric => `${metricSql(metric, 'before')} AS ${metric.name}_before`) : []
+  const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
   const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : 'counted'
   const keys = [...times, ...other, ...by]
   const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : [])]
   return [
-    `SELECT\n  ${[...times, ...groups, ...values, ...earlier].join(',\n  ')}`,
+    `SELECT\n  ${[...times, ...groups, ...values, ...earlier, ...seen].join(',\n  ')}`,
     `FROM ${from}`,
     ...(keys.length > 0 ? [`GROUP BY ${keys.join(', ')}`] : []),
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RecordKind } from '../schema/record.ts'
+import type { ClickHouse } from '../runtime/clickhouse/client.ts'
+import { parseFilter } from './filter/parse.ts'
+import { Parameters, filterSql } from './filter/sql.ts'
+import { type Row, recordColumns, toRow } from './records.ts'
+import { statementSettings } from './query.ts'
+
+export interface LiveBatch {
+  rows: Row[]
+  /** Records of the same moment that were left out, because there were too many. */
+  skipped: number
+}
+
+export interface LiveOptions {
+  clickhouse: ClickHouse
+  kind: RecordKind
+  where?: string
+  signal: AbortSignal
+  everyMs?: number
+  /** Records that take longer from the collector into the table are not shown live. */
+  settleMs?: number
+  mostRows?: number
+}
+
+/** Records seen longer ago than this are late, and are not shown live. */
+const latestSeconds = 300
+
+/**
+ * Records as they are stored, attributed, in the order they were received. They are read by `received`, a little behind the clock, because
+ * blocks reach the table in batches.
+ */
+export async function* live({
+  clickhouse,
+  kind,
+  where,
+  signal,
+  everyMs = 1000,
+  settleMs = 2500,
+  mostRows = 200,
+}: LiveOptions): AsyncGenerator<LiveBatch> {
+  const parameters = new Parameters()
+  const filter = parseFilter(where ?? '', kind.fields)
+  const condition = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])].join(' AND ')
+  const read = <T>(sql: string, from: number, to: number) =>
+    clickhouse.query<T>(sql, {
+      params: { ...parameters.values, from, to, oldest: from - latestSeconds * 1e6 },
+      signal,
+      settings: statementSettings,
+    })
+
+  for (let from = (Date.now() - settleMs) * 1000; !signal.aborted;) {
+    await sleep(everyMs, undefined, { signal }).catch(() => {})
+    if (signal.aborted) return
+    const to = (Date.now() - settleMs) * 1000
+    const { rows } = await read<Record<string, unknown>>(
+      `SELECT ${recordColumns(kind)} FROM ${kind.name} WHERE ${condition} ORDER BY ${clock(kind)} DESC LIMIT ${mostRows}`,
+      from,
+      to,
+    )
+    const full = rows.length === mostRows
+    const count = full
+      ? (await read<{ count: number }>(`SELECT count() AS count FROM ${kind.name} WHERE ${condition}`, from, to)).rows[0].count
+      : rows.length
+    yield { rows: rows.toReversed().map(row => toRow(kind, row)), skipped: Math.max(0, count - rows.length) }
+    from = to
+  }
+}
+
+/** Objects have no time of receipt; they are noticed here. */
+const clock = ({ fields }: RecordKind) => (Object.hasOwn(fields, 'received') ? 'received' : 'time')
+
+const range = (kind: RecordKind) =>
+  `${clock(kind)} >= fromUnixTimestamp64Micro({from:Int64}) AND ${clock(kind)} < fromUnixTimestamp64Micro({to:Int64}) AND time >= fromUnixTimestamp64Micro({oldest:Int64})`

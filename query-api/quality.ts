@@ -1,0 +1,78 @@
+import type { ApiContext } from './context.ts'
+import { statementSettings } from './query.ts'
+import { readRange } from './range.ts'
+import { writeTime } from './time.ts'
+
+export interface Quality {
+  from: string
+  to: string
+  /** Seconds from being seen to being received, per kind of agent. */
+  lateness: { kind: string; source: string; records: number; p50: number; p95: number }[]
+  /** How surely the ends of flows are known, and why not. */
+  attribution: { end: 'src' | 'dst'; attribution: string; reason: string; records: number; share: number }[]
+  losses: { stage: string; reason: string; source: string; reporter: string; count: number; gaps: number; last_seen: string }[]
+  services: Record<string, { ready: boolean; reason?: string; detail?: unknown }>
+  bus: { topic: string; group: string; messages: number; bytes: number; age_seconds: number }[]
+  tables: { table: string; rows: number; bytes: number; oldest: string | null; newest: string | null }[]
+}
+
+const times = 'time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUnixTimestamp64Micro({to:Int64})'
+
+const latenessSql = ['flow', 'request']
+  .map(
+    kind => `SELECT '${kind}' AS kind, source, count() AS records,
+  quantilesTDigest(0.5, 0.95)(greatest(0, toUnixTimestamp64Micro(received) - toUnixTimestamp64Micro(time)) / 1e6) AS lateness
+FROM ${kind} WHERE ${times} GROUP BY source`,
+  )
+  .join('\nUNION ALL\n')
+
+const attributionSql = ['src', 'dst']
+  .map(
+    end => `SELECT '${end}' AS end, ${end}_attribution AS attribution, ${end}_attribution_reason AS reason, count() AS records
+FROM flow WHERE ${times} GROUP BY attribution, reason`,
+  )
+  .join('\nUNION ALL\n')
+
+const lossesSql = `SELECT stage, reason, source, reporter, sumIf(count, known) AS count, countIf(NOT known) AS gaps, toUnixTimestamp64Micro(max(time)) AS last_seen
+FROM loss WHERE ${times} GROUP BY stage, reason, source, reporter ORDER BY count DESC, gaps DESC LIMIT 500`
+
+const tablesSql = `SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes,
+  toUnixTimestamp(min(min_time)) AS oldest, toUnixTimestamp(max(max_time)) AS newest
+FROM system.parts WHERE active AND database = {database:String} GROUP BY table ORDER BY table`
+
+/** How good the data are: how late, how surely attributed, what is missing, and who works. */
+export async function quality(
+  query: { from?: string; to?: string },
+  { clickhouse, bus, services, now }: ApiContext,
+  signal: AbortSignal,
+): Promise<Quality> {
+  const range = readRange({ from: query.from ?? 'now-15m', to: query.to }, now())
+  const rows = async <T>(sql: string, params: Record<string, unknown> = range) =>
+    (await clickhouse.query<T>(sql, { params, signal, settings: statementSettings })).rows
+  const [lateness, attribution, losses, tables, lag] = await Promise.all([
+    rows<Omit<Quality['lateness'][number], 'p50' | 'p95'> & { lateness: [number, number] }>(latenessSql),
+    rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql),
+    rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
+    rows<{ table: string; rows: number; bytes: number; oldest: number; newest: number }>(tablesSql, { database: clickhouse.database }),
+    bus?.lag() ?? [],
+  ])
+  return {
+    from: writeTime(range.from),
+    to: writeTime(range.to),
+    lateness: lateness.map(({ lateness: [p50, p95], ...rest }) => ({ ...rest, p50, p95 })),
+    attribution: withShares(attribution),
+    losses: losses.map(({ last_seen, ...loss }) => ({ ...loss, last_seen: writeTime(last_seen) })),
+    services: Object.fromEntries(Object.entries(services()).map(([name, { ready, reason, detail }]) => [name, { ready, reason, detail }])),
+    bus: lag.map(({ ageMs, ...rest }) => ({ ...rest, age_seconds: ageMs / 1000 })),
+    tables: tables.map(({ oldest, newest, ...table }) => ({ ...table, oldest: pointInTime(oldest), newest: pointInTime(newest) })),
+  }
+}
+
+function withShares(rows: readonly Omit<Quality['attribution'][number], 'share'>[]): Quality['attribution'] {
+  const all = (end: string) => rows.reduce((sum, row) => sum + (row.end === end ? row.records : 0), 0)
+  const totals = { src: all('src'), dst: all('dst') }
+  return rows.map(row => ({ ...row, share: row.records / totals[row.end] })).sort((a, b) => b.records - a.records)
+}
+
+/** Tables that are not partitioned by time have none. */
+const pointInTime = (seconds: number) => (seconds > 0 ? writeTime(seconds * 1e6) : null)

@@ -1,0 +1,143 @@
+import { type Answer, type Asking, type Cell, ask, named } from './query.ts'
+import { type Meta, mergeMeta } from './meta.ts'
+import { type End, type Level, endOf, fieldsOfBothEnds } from './end.ts'
+import { whereOf } from './where.ts'
+
+export interface Port {
+  port: number
+  protocol: string
+  flows: number
+}
+
+export type Change = 'added' | 'removed' | 'changed'
+
+/** What one end, the client, has to do with another, the server. Counts are over the whole range. */
+export interface Edge {
+  source: string
+  target: string
+  flows: number
+  connections: number
+  bytes: number
+  packets: number
+  sent: number
+  received: number
+  drops: number
+  denials: number
+  requests: number
+  errors: number
+  error_ratio: number | null
+  latency_p50: number | null
+  latency_p95: number | null
+  latency_p99: number | null
+  ports: Port[]
+  change?: Change
+}
+
+export type TopologyNode = End & { change?: Change }
+
+export interface Topology {
+  nodes: TopologyNode[]
+  edges: Edge[]
+  meta: Meta
+}
+
+export interface TopologyQuery {
+  from?: string
+  to?: string
+  level: Level
+  where?: string
+}
+
+const added = ['flows', 'connections', 'bytes', 'packets', 'sent', 'received', 'drops', 'denials'] as const
+const exchanged = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_p95', 'latency_p99'] as const
+
+/** Who calls whom: nodes, and edges from the client to the server. */
+export async function topology({ level, where, ...range }: TopologyQuery, asking: Asking): Promise<Topology> {
+  const ends = fieldsOfBothEnds(level)
+  const filters = whereOf(where, asking.now)
+  const options = { dimensions: ends.length + 3 }
+  const [flow, request] = await Promise.all([
+    filters.flow
+      ? ask({ ...range, metrics: [...added], by: [...ends, 'orientation', 'server_port', 'protocol'], where }, asking, options)
+      : undefined,
+    filters.request ? ask({ ...range, metrics: [...exchanged], by: ends, where }, asking, options) : undefined,
+  ])
+  const graph = new Graph(level)
+  if (flow) graph.addFlows(flow)
+  if (request) graph.addRequests(request)
+  return {
+    nodes: [...graph.nodes.values()],
+    edges: [...graph.edges.values()],
+    meta: mergeMeta([flow, request].flatMap(answer => answer?.meta ?? [])),
+  }
+}
+
+type Row = Record<string, Cell>
+
+class Graph {
+  readonly nodes = new Map<string, TopologyNode>()
+  readonly edges = new Map<string, Edge>()
+  readonly #level: Level
+
+  constructor(level: Level) {
+    this.#level = level
+  }
+
+  /** Replies are turned round: their source is the server. */
+  addFlows(answer: Answer): void {
+    for (const row of named(answer)) {
+      const reply = row.orientation === 'reply'
+      const edge = this.#edge(row, reply ? 'dst' : 'src', reply ? 'src' : 'dst')
+      for (const name of added) edge[name] += Number(row[name])
+      if (Number(row.server_port) > 0) addPort(edge.ports, row)
+    }
+  }
+
+  addRequests(answer: Answer): void {
+    for (const row of named(answer)) {
+      const edge = this.#edge(row, 'src', 'dst')
+      for (const name of exchanged) Object.assign(edge, { [name]: row[name] })
+    }
+  }
+
+  #edge(row: Row, from: 'src' | 'dst', to: 'src' | 'dst'): Edge {
+    const [source, target] = [this.#node(row, from), this.#node(row, to)]
+    const id = JSON.stringify([source, target])
+    const edge = this.edges.get(id) ?? emptyEdge(source, target)
+    this.edges.set(id, edge)
+    return edge
+  }
+
+  #node(row: Row, end: 'src' | 'dst'): string {
+    const node = endOf(row, end, this.#level)
+    if (!this.nodes.has(node.id)) this.nodes.set(node.id, node)
+    return node.id
+  }
+}
+
+function addPort(ports: Port[], row: Row): void {
+  const { server_port: port, protocol } = row
+  const known = ports.find(other => other.port === port && other.protocol === protocol)
+  if (known) known.flows += Number(row.flows)
+  else ports.push({ port: Number(port), protocol: String(protocol), flows: Number(row.flows) })
+}
+
+const emptyEdge = (source: string, target: string): Edge => ({
+  source,
+  target,
+  flows: 0,
+  connections: 0,
+  bytes: 0,
+  packets: 0,
+  sent: 0,
+  received: 0,
+  drops: 0,
+  denials: 0,
+  requests: 0,
+  errors: 0,
+  error_ratio: null,
+  latency_p50: null,
+  latency_p95: null,
+  latency_p99: null,
+  ports: [],
+})
