@@ -12,7 +12,7 @@ export interface Config {
   bus: { path?: string; max_age_hours: number; max_bytes: number }
   clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number }
   collect: { name: string } & SourceOptions
-  enrich: EnrichOptions & { batch: { maxRows: number; maxWaitMs: number } }
+  enrich: EnrichOptions & { batch: { maxRows: number; maxParts: number; maxWaitMs: number } }
   demo: { rate: number; seed: number; host: string; port: number }
 }
 
@@ -81,6 +81,7 @@ export const configSchema = {
       },
       batch: group({
         maxRows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 200_000, description: 'Rows of one INSERT.' },
+        maxParts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },
         maxWaitMs: { type: 'integer', minimum: 10, maximum: 60_000, default: 1000, description: 'Longest wait for them.' },
       }),
     }),

@@ -6,26 +6,33 @@ export interface StoredBlock {
 }
 
 /** The blocks of consecutive messages, stored with one INSERT. */
-export interface Batch {
+export interface Part {
   /** Offset of the first message, and the offset after the last. */
   start: number
   end: number
   rows: number
   blocks: StoredBlock[]
-  /** Writes down where the batch ends, so that whoever comes after a crash makes the same batch again. */
+}
+
+/** Parts that are stored side by side and committed together. */
+export interface Batch {
+  parts: Part[]
+  /** Writes down where each part ends, so that whoever comes after a crash makes the same parts again. */
   plan(): Promise<void>
   /** Writes down that the batch is stored. */
   done(): Promise<void>
 }
 
 export interface BatchLimits {
+  /** Rows of one INSERT. */
   maxRows?: number
-  maxBytes?: number
+  /** INSERTs of one batch: ClickHouse works at so many at a time. */
+  maxParts?: number
   maxWaitMs?: number
 }
 
 interface Plan {
-  end: number
+  ends: number[]
 }
 
 /**
@@ -35,10 +42,10 @@ interface Plan {
 export async function* readBatches(
   assignment: Assignment,
   take: (message: Delivered) => Promise<StoredBlock | undefined>,
-  { maxRows = 200_000, maxBytes = 96 << 20, maxWaitMs = 1000 }: BatchLimits = {},
+  { maxRows = 200_000, maxParts = 2, maxWaitMs = 1000 }: BatchLimits = {},
 ): AsyncGenerator<Batch> {
   let start = assignment.committed.offset
-  let planned = readPlan(assignment.committed.metadata)
+  let planned = readPlan(assignment.committed.metadata)?.ends
   const waiting: Delivered[] = []
 
   /** The next message, or nothing when none came in time. */
@@ -47,43 +54,48 @@ export async function* readBatches(
     return waiting.shift()
   }
 
-  for (;;) {
-    const batch = newBatch(assignment, start)
-    const deadline = Date.now() + maxWaitMs
-    let bytes = 0
-    while (planned ? batch.end < planned.end : batch.rows < maxRows && bytes < maxBytes) {
-      const waitMs = planned ? maxWaitMs : deadline - Date.now()
-      const message: Delivered | undefined = waitMs > 0 || waiting.length ? await next(Math.max(waitMs, 0)) : undefined
-      if (!message && planned) continue
-      if (!message) break
-      batch.end = message.offset + 1
+  /** Messages up to the planned end; without one until there are enough rows or the time is over. */
+  async function readPart(end: number | undefined, deadline: number): Promise<Part> {
+    const part: Part = { start, end: start, rows: 0, blocks: [] }
+    while (end === undefined ? part.rows < maxRows : part.end < end) {
+      const waitMs = end === undefined ? Math.max(0, deadline - Date.now()) : maxWaitMs
+      const message = waitMs || waiting.length ? await next(waitMs) : undefined
+      if (!message && end === undefined) break
+      if (!message) continue
+      start = part.end = message.offset + 1
       const block = await take(message)
       if (!block) continue
-      batch.blocks.push(block)
-      batch.rows += block.rows
-      bytes += block.bytes.length
+      part.blocks.push(block)
+      part.rows += block.rows
+    }
+    return part
+  }
+
+  for (;;) {
+    const deadline = Date.now() + maxWaitMs
+    const parts: Part[] = []
+    for (let number = 0; number < (planned?.length ?? maxParts); number++) {
+      const part = await readPart(planned?.[number], deadline)
+      if (part.end > part.start) parts.push(part)
+      if (!planned && part.rows < maxRows) break
     }
     planned = undefined
-    start = batch.end
-    yield batch
+    yield batchOf(assignment, parts)
   }
 }
 
-function newBatch(assignment: Assignment, start: number): Batch {
-  const batch: Batch = {
-    start,
-    end: start,
-    rows: 0,
-    blocks: [],
-    plan: () => assignment.commit({ offset: batch.start, metadata: JSON.stringify({ end: batch.end } satisfies Plan) }),
-    done: () => assignment.commit({ offset: batch.end, metadata: '' }),
+function batchOf(assignment: Assignment, parts: Part[]): Batch {
+  const ends = parts.map(({ end }) => end)
+  return {
+    parts,
+    plan: () => assignment.commit({ offset: parts[0].start, metadata: JSON.stringify({ ends } satisfies Plan) }),
+    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: '' }),
   }
-  return batch
 }
 
 /** A note of somebody else's is no plan. */
 function readPlan(metadata: string): Plan | undefined {
   if (!metadata) return undefined
-  const plan = JSON.parse(metadata) as Partial<Plan>
-  return typeof plan.end === 'number' ? { end: plan.end } : undefined
+  const { ends } = JSON.parse(metadata) as Partial<Plan>
+  return Array.isArray(ends) && ends.length ? { ends } : undefined
 }

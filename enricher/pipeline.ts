@@ -34,13 +34,14 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
 
   async function store(batch: Batch) {
     await batch.plan()
-    await sink.write(kind, batch, `${assignment.topic}:${assignment.partition}:${batch.start}-${batch.end}`)
+    const { topic, partition } = assignment
+    await Promise.all(batch.parts.map(part => sink.write(kind, part, `${topic}:${partition}:${part.start}-${part.end}`)))
     await batch.done()
   }
 
   for await (const batch of readBatches(assignment, take, limits)) {
     if (failure) throw failure
-    if (batch.end === batch.start) continue
+    if (!batch.parts.length) continue
     await storing
     storing = store(batch)
     storing.catch(error => (failure = error))

@@ -1,8 +1,8 @@
 import type { RecordKind } from '../../schema/record.ts'
-import type { StoredBlock } from '../batch.ts'
+import type { Part } from '../batch.ts'
 
 /** Where records end. */
 export interface Sink {
   /** Stores the blocks once, however often it is called with the same token. Resolves when they are durable. */
-  write(kind: RecordKind, batch: { rows: number; blocks: readonly StoredBlock[] }, token: string): Promise<void>
+  write(kind: RecordKind, part: Pick<Part, 'rows' | 'blocks'>, token: string): Promise<void>
 }

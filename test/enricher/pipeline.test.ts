@@ -79,7 +79,7 @@ test('a batch that was planned and stored, but not committed, is repeated and co
   }
   const forgetful: ClickHouse = { ...clickhouse, insertNative: (...call) => clickhouse.insertNative(...call).then(died) }
   await runEnricher({ bus: bus.bus, clickhouse: forgetful, options: { batch } }, first.context).catch(() => {})
-  t.is(await count(clickhouse), 300)
+  t.is(await count(clickhouse), 600)
   const second = testService()
   const running = runEnricher({ bus: bus.bus, clickhouse, options: { batch: { maxRows: 100_000, maxWaitMs: 50 } } }, second.context)
   await until('all rows', async () => (await count(clickhouse)) >= 1000)
