@@ -1,0 +1,121 @@
+import test from 'ava'
+import { BlockBuilder } from '../../runtime/block/builder.ts'
+import { rollupKeys, tables, views } from '../../schema/clickhouse.ts'
+import { kinds } from '../../schema/record.ts'
+import { hasClickHouse, openTestDatabase } from '../helpers/clickhouse.ts'
+
+const nowMicros = () => Date.now() * 1000
+
+type End = [address: string, portOrIcmp: number]
+
+/** Vectors published with the specification: protocol, both ends (or ICMP type and code), Community ID. */
+const conversations: [protocol: string, source: End, destination: End, id: string][] = [
+  ['tcp', ['128.232.110.120', 34855], ['66.35.250.204', 80], '1:LQU9qZlK+B5F3KDmev6m5PMibrg='],
+  ['tcp', ['66.35.250.204', 80], ['128.232.110.120', 34855], '1:LQU9qZlK+B5F3KDmev6m5PMibrg='],
+  ['udp', ['192.168.1.52', 54585], ['8.8.8.8', 53], '1:d/FP5EW3wiY1vCndhwleRRKHowQ='],
+  ['udp', ['8.8.8.8', 53], ['192.168.1.52', 54585], '1:d/FP5EW3wiY1vCndhwleRRKHowQ='],
+  ['sctp', ['192.168.170.8', 7], ['192.168.170.56', 80], '1:jQgCxbku+pNGw8WPbEc/TS/uTpQ='],
+  ['icmpv4', ['192.168.0.89', 8], ['192.168.0.1', 0], '1:X0snYXpgwiv9TZtqg64sgzUn6Dk='],
+  ['icmpv4', ['192.168.0.1', 0], ['192.168.0.89', 0], '1:X0snYXpgwiv9TZtqg64sgzUn6Dk='],
+  ['icmpv4', ['192.168.0.89', 20], ['192.168.0.1', 0], '1:3o2RFccXzUgjl7zDpqmY7yJi8rI='],
+  ['icmpv4', ['192.168.0.89', 20], ['192.168.0.1', 1], '1:tz/fHIDUHs19NkixVVoOZywde+I='],
+  ['icmpv6', ['fe80::200:86ff:fe05:80da', 135], ['fe80::260:97ff:fe07:69ea', 0], '1:dGHyGvjMfljg6Bppwm3bg0LO8TY='],
+  ['icmpv6', ['fe80::260:97ff:fe07:69ea', 136], ['fe80::200:86ff:fe05:80da', 0], '1:dGHyGvjMfljg6Bppwm3bg0LO8TY='],
+  ['icmpv6', ['3ffe:507:0:1:260:97ff:fe07:69ea', 3], ['3ffe:507:0:1:200:86ff:fe05:80da', 0], '1:NdobDX8PQNJbAyfkWxhtL2Pqp5w='],
+  ['icmpv6', ['3ffe:507:0:1:200:86ff:fe05:80da', 3], ['3ffe:507:0:1:260:97ff:fe07:69ea', 0], '1:/OGBt9BN1ofenrmSPWYicpij2Vc='],
+]
+
+test('the conversation of a flow is the Community ID others compute', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const block = new BlockBuilder(kinds.flow)
+  for (const [row, [protocol, source, destination]] of conversations.entries()) {
+    const ends = { src_address: source[0], dst_address: destination[0] }
+    const detail = protocol.startsWith('icmp')
+      ? { icmp_type: source[1], icmp_code: destination[1] }
+      : { src_port: source[1], dst_port: destination[1] }
+    block.add({ time: nowMicros(), socket_cookie: row, protocol, ...ends, ...detail })
+  }
+  await database.clickhouse.insertNative('flow', [block.encode()], { token: 'vectors' })
+  const { rows } = await database.clickhouse.query<{ id: string }>('SELECT conversation AS id FROM flow ORDER BY socket_cookie')
+  t.deepEqual(
+    rows.map(({ id }) => id),
+    conversations.map(([, , , id]) => id),
+  )
+})
+
+test('what is no transport has no conversation, and what has no ports has one', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const block = new BlockBuilder(kinds.flow)
+  for (const protocol of ['', 'igmp', 'vrrp']) block.add({ time: nowMicros(), protocol, src_address: '10.0.0.1', dst_address: '10.0.0.2' })
+  await database.clickhouse.insertNative('flow', [block.encode()], { token: 'others' })
+  const { rows } = await database.clickhouse.query("SELECT protocol, conversation != '' AS has FROM flow ORDER BY protocol")
+  t.deepEqual(rows, [
+    { protocol: '', has: 0 },
+    { protocol: 'igmp', has: 1 },
+    { protocol: 'vrrp', has: 1 },
+  ])
+})
+
+test('columns nobody wrote hold the defaults of their fields', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  await database.clickhouse.command("INSERT INTO flow (time, src_address) VALUES (now(), toIPv6('10.0.0.1'))")
+  const { rows } = await database.clickhouse.query(
+    'SELECT verdict, orientation, orientation_source, weight, src_pod, src_attribution, bytes FROM flow',
+  )
+  t.deepEqual(rows, [
+    { verdict: 'unknown', orientation: 'unknown', orientation_source: 'none', weight: 1, src_pod: '', src_attribution: 'none', bytes: 0 },
+  ])
+})
+
+test('both rollups hold what the records add up to', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const block = new BlockBuilder(kinds.request)
+  const start = Math.floor(Date.now() / 3_600_000) * 3_600_000_000 - 3_600_000_000
+  for (let i = 0; i < 1000; i++)
+    block.add({
+      time: start + i * 1_000_000,
+      phase: 'exchange',
+      latency: (i + 1) * 1_000_000,
+      error: i % 10 === 0,
+      weight: 2,
+      verdict: 'forwarded',
+    })
+  block.add({ time: start, phase: 'request', verdict: 'forwarded' })
+  await database.clickhouse.insertNative('request', [block.encode()], { token: 'requests' })
+  for (const [table, buckets] of [
+    ['request_1m', 17],
+    ['request_1h', 1],
+  ] as const) {
+    const measures = Object.entries(kinds.request.measures!).map(([name, { merge }]) => `${merge} AS m_${name}`)
+    const { rows } = await database.clickhouse.query<Record<string, unknown>>(
+      `SELECT uniqExact(bucket) AS buckets, ${measures.join(', ')} FROM ${table}`,
+    )
+    const { m_latency: latency, ...sums } = rows[0]
+    t.deepEqual(sums, { buckets, m_records: 1001, m_requests: 2001, m_responses: 2000, m_errors: 200 }, table)
+    for (const [i, expected] of [500e6, 950e6, 990e6].entries())
+      t.true(Math.abs((latency as number[])[i] / expected - 1) < 0.015, `${table}: ${String(latency)}`)
+  }
+})
+
+test('every dimension of a rollup is a key, so that nothing is added up across it', t => {
+  for (const kind of [kinds.flow, kinds.request])
+    for (const table of tables({ of: [kind] }).filter(({ engine }) => engine === 'AggregatingMergeTree')) {
+      t.deepEqual([...table.orderBy].sort(), ['bucket', ...rollupKeys(kind)].sort())
+      t.deepEqual(table.orderBy.slice(0, table.primaryKey.length), table.primaryKey)
+      const { select } = views('weir', [kind]).find(({ to }) => to === table.name)!
+      for (const { name } of table.columns) t.regex(select, new RegExp(`\\b${name}\\b`))
+    }
+})
+
+test('every column is described', t => {
+  for (const { columns } of tables()) for (const { about } of columns) t.regex(about, /[.…]$/)
+})
+
+test('days to keep can be other than the schema says', t => {
+  const [flow] = tables({ days: { flow: 2 } })
+  t.is(flow.ttl, 'toDateTime(time) + toIntervalDay(2)')
+})
