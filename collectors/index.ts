@@ -1,8 +1,11 @@
-import { hubbleFiles } from './hubble/files.ts'
+import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles]
+export const sources = [hubble, hubbleFiles] as const
 
-/** Options of the sources, by name. */
-export type SourceOptions = { [K in (typeof sources)[number]['name']]?: unknown } & { hubble?: HubbleOptions }
+/** Options of the sources, by name; a source without options does not run. */
+export interface SourceOptions {
+  hubble?: HubbleOptions
+  hubble_files?: HubbleFilesOptions
+}

@@ -16,11 +16,13 @@ const flushWithinMs = 5000
 
 /** Runs the configured sources until the signal is aborted, then publishes what they had. */
 export async function runCollector({ bus, options }: { bus: Bus; options: CollectOptions }, context: ServiceContext): Promise<void> {
-  const configured = sources.filter(({ name }) => options[name] !== undefined)
+  const configured = sources.filter(({ name }) => options[name as keyof SourceOptions] !== undefined)
   if (!configured.length) context.log.warn({ known: sources.map(({ name }) => name).join(', ') }, 'no source is configured')
   context.status('sources', { ready: true, detail: configured.map(({ name }) => name) })
   await Promise.all(
-    configured.map(source => runSource(source as Source<unknown>, options[source.name], { bus, collector: options.name }, context)),
+    configured.map(source =>
+      runSource(source as Source<unknown>, options[source.name as keyof SourceOptions], { bus, collector: options.name }, context),
+    ),
   )
   if (!configured.length) await untilAborted(context.signal)
 }

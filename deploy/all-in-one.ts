@@ -38,9 +38,8 @@ export async function up(config: Config, { demo, log, signal }: { demo: boolean;
         }),
       ),
     )
-  // Stopped in the opposite order: who sends goes first, so that what was sent is still stored.
-  const services: ServiceName[] = ['serve', 'enrich', 'collect', ...(demo && resolved.collect.hubble ? (['demo'] as const) : [])]
-  for (const name of services) start(name)
+  if (demo && resolved.demo.port) start('demo')
+  for (const name of ['serve', 'enrich', 'collect'] as const) start(name)
   const stopped = AbortSignal.any([signal, failed.signal])
   while (!stopped.aborted) {
     for (const child of children) child.tell(statuses)

@@ -63,6 +63,20 @@ export const configSchema = {
         expected: 'http://user:password@host:port',
         description: 'The same server with a read-only user, for queries.',
       },
+    }),
+    clickhouse: group({
+      url: {
+        type: 'string',
+        pattern: '^https?://',
+        expected: 'http://user:password@host:port',
+        description: 'A ClickHouse server; an embedded one by default.',
+      },
+      reader_url: {
+        type: 'string',
+        pattern: '^https?://',
+        expected: 'http://user:password@host:port',
+        description: 'The same server with a read-only user, for queries.',
+      },
       database: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', default: 'weir', expected: 'a name of letters, digits and _' },
       http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
     }),
