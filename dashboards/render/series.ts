@@ -42,6 +42,10 @@ export function partsOf({ columns }: Answer, metrics: readonly string[]): Parts 
   return { time: time?.at ?? -1, groups: groups.map(({ at }) => at), metrics: chosen.map(({ at }) => at) }
 }
 
+/** The rows of an answer by the names of its columns. */
+export const recordsOf = ({ columns, rows }: Answer): Readonly<Record<string, Value>>[] =>
+  rows.map(row => Object.fromEntries(columns.map(({ name }, at) => [name, row[at]!])))
+
 /** Words for a group's value: what is empty is said to be so. */
 export const wordsOf = (value: Value) =>
   value === '' || value === null ? '(none)' : Array.isArray(value) ? value.join(', ') : String(value)

@@ -2,7 +2,7 @@ import { useMemo, useState } from 'preact/hooks'
 import type { Panel } from '../../panel.ts'
 import type { Answer } from '../../question.ts'
 import { drawings } from '../../render/index.ts'
-import { seriesOf } from '../../render/series.ts'
+import { partsOf, seriesOf } from '../../render/series.ts'
 import { query } from '../api.ts'
 import { useAsk } from '../state/ask.ts'
 import { useApp } from '../state/context.ts'
@@ -19,10 +19,12 @@ interface Props {
   /** A condition besides the filter of the page. */
   where?: string
   onPick?: (name: string) => void
+  /** Takes no room when there is nothing to show. */
+  hideWhenEmpty?: boolean
 }
 
 /** A panel in its frame: the picture, or the same as a table. */
-export function PanelCard({ panel, where, onPick }: Props) {
+export function PanelCard({ panel, where, onPick, hideWhenEmpty = false }: Props) {
   const { state, tick } = useApp()
   const [asTable, setAsTable] = useState(false)
   const range = { from: state.from, to: state.to }
@@ -32,6 +34,7 @@ export function PanelCard({ panel, where, onPick }: Props) {
     where: both(state.where, where, panel.question.where),
   }
   const asked = useAsk(JSON.stringify([question, range]), tick, signal => query(question, range, signal))
+  if (hideWhenEmpty && asked.value && isNothing(asked.value, panel)) return null
   return (
     <section class="card" aria-label={panel.title}>
       <header class="card-head">
@@ -63,13 +66,19 @@ export function PanelCard({ panel, where, onPick }: Props) {
   )
 }
 
+/** No rows, or nothing but zeros. */
+function isNothing(answer: Answer, { question }: Panel): boolean {
+  const { metrics } = partsOf(answer, question.metrics)
+  return answer.rows.every(row => metrics.every(at => !row[at]))
+}
+
 interface ShownProps {
   panel: Panel
   answer: Answer
   every: number | undefined
   range: Range
   asTable: boolean
-  onPick: Props['onPick']
+  onPick?: Props['onPick']
 }
 
 function Shown({ panel, answer, every, range, asTable, onPick }: ShownProps) {

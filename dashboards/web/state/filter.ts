@@ -1,6 +1,7 @@
 /** Writing conditions of the filter language. */
 
-const quoted = (text: string) => `'${text.replace(/\\/g, '\\\\').replace(/'/g, "\\'")}'`
+/** In quoted text the quote itself is written twice. */
+const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`
 
 /** A condition: `src_namespace = 'shop'`. */
 export const is = (field: string, value: string | number | boolean) => `${field} = ${typeof value === 'string' ? quoted(value) : value}`

@@ -1,0 +1,68 @@
+import type { Value } from '../../question.ts'
+import { clock, utc } from '../../render/time.ts'
+import { format } from '../../render/units.ts'
+import type { Row } from '../api.ts'
+import { FilterValue } from '../components/value.tsx'
+
+const tones: Readonly<Record<string, string>> = {
+  dropped: 'error',
+  error: 'error',
+  audit: 'warning',
+  forwarded: 'accent',
+  redirected: 'accent',
+}
+
+/** One end in words: namespace/workload, or what it is when it is no pod. */
+export function endOf(row: Row, end: 'src' | 'dst'): { field: string; value: string; space: string } {
+  const text = (name: string) => String(row[`${end}_${name}`] ?? '')
+  const field = ['workload', 'pod', 'network', 'dns_name', 'entity', 'address'].find(name => text(name)) ?? 'address'
+  return { field: `${end}_${field}`, value: text(field), space: text('namespace') }
+}
+
+/** A cell of the table of records. */
+export function FlowCell({ row, name }: { row: Row; name: string }) {
+  const value = row[name] as Value | undefined
+  if (name === 'time') return <TimeCell text={String(value)} />
+  if (name === 'src' || name === 'dst') return <EndCell row={row} end={name} />
+  if (value === undefined || value === null || value === '' || (value === 0 && name !== 'latency')) return <td class="muted">–</td>
+  if (name === 'verdict') {
+    return (
+      <td>
+        <span class={`chip ${tones[String(value)] ?? ''}`}>
+          <FilterValue field={name} value={value} />
+        </span>
+      </td>
+    )
+  }
+  if (name === 'latency') return <td class="number">{value ? format(Number(value), 'ns') : '–'}</td>
+  return (
+    <td class={name === 'status_code' && Number(value) >= 500 ? 'error-text' : ''}>
+      <FilterValue field={name} value={value} />
+    </td>
+  )
+}
+
+function TimeCell({ text }: { text: string }) {
+  const time = Date.parse(text)
+  return (
+    <td class="number mono" title={`${utc(time)} (${text})`}>
+      {clock(time)}
+      <span class="muted">.{String(new Date(time).getMilliseconds()).padStart(3, '0')}</span>
+    </td>
+  )
+}
+
+function EndCell({ row, end }: { row: Row; end: 'src' | 'dst' }) {
+  const { field, value, space } = endOf(row, end)
+  return (
+    <td>
+      {space && (
+        <>
+          <FilterValue field={`${end}_namespace`} value={space} words={space} />
+          <span class="muted">/</span>
+        </>
+      )}
+      <FilterValue field={field} value={value} />
+    </td>
+  )
+}

@@ -1,0 +1,51 @@
+import { Icon } from '../components/icon.tsx'
+import { useApp } from '../state/context.ts'
+import { go } from '../state/navigation.ts'
+import type { Seen } from './use-graph.ts'
+
+const most = 5
+const icons = { denials: 'denials', errors: 'signals', latency: 'clock' } as const
+const words = { denials: 'Denied', errors: 'Failing', latency: 'Slower' } as const
+
+/** What stands out, the worst first; a click goes there. */
+export function FindingsStrip({ seen }: { seen: Seen }) {
+  const { state } = useApp()
+  const { findings, comparedWith } = seen
+  if (!findings.length) {
+    return (
+      <p class="findings-calm">
+        <Icon name="quality" /> Nothing stands out: no raised errors, no slower answers, no denials.
+      </p>
+    )
+  }
+  return (
+    <section class="findings" aria-label="What stands out" title={`Compared with ${comparedWith}`}>
+      <ul>
+        {findings.slice(0, most).map(finding => (
+          <li key={finding.kind + finding.edge}>
+            <button
+              type="button"
+              class={`finding ${finding.kind} ${finding.isNew ? 'new' : ''}`}
+              aria-pressed={state.select === finding.edge}
+              onClick={() => go({ select: state.select === finding.edge ? '' : finding.edge })}
+            >
+              <span class="finding-kind">
+                <Icon name={icons[finding.kind]} />
+                {words[finding.kind]}
+                {finding.isNew && <b>new</b>}
+              </span>
+              <span class="finding-edge">
+                {finding.from} → {finding.to}
+              </span>
+              <span class="finding-text">
+                {finding.text}
+                {finding.before && <small> {finding.before}</small>}
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+      {findings.length > most && <span class="muted">and {findings.length - most} more</span>}
+    </section>
+  )
+}
