@@ -20,7 +20,10 @@ export async function up(config: Config, { demo, log, signal }: { demo: boolean;
   await mkdir(config.data_dir, { recursive: true })
   await using stack = new AsyncDisposableStack()
   const statuses: ServiceStatuses = {}
-  const resolved = await withDemo(await withClickHouse(config, { stack, statuses, log }), demo, log)
+  const demoRuns = demo && !config.collect.hubble
+  if (demo && !demoRuns) log.info({ address: config.collect.hubble?.address }, 'a Hubble is configured: no demo traffic')
+  const withStore = await withClickHouse(config, { stack, statuses, log })
+  const resolved = demoRuns ? await withDemo(withStore) : withStore
   await using store = openStore(resolved, 'writer')
   for (const change of await migrate({ clickhouse: store, log })) log.debug({ change }, 'migrated')
 
@@ -38,7 +41,7 @@ export async function up(config: Config, { demo, log, signal }: { demo: boolean;
         }),
       ),
     )
-  if (demo && resolved.demo.port) start('demo')
+  if (demoRuns) start('demo')
   for (const name of ['serve', 'enrich', 'collect'] as const) start(name)
   const stopped = AbortSignal.any([signal, failed.signal])
   while (!stopped.aborted) {
@@ -72,13 +75,8 @@ async function withClickHouse(config: Config, { stack, statuses, log }: Starting
   return { ...config, clickhouse: { ...config.clickhouse, url: server.url, reader_url: server.readerUrl } }
 }
 
-/** Points the Hubble source at the demo's endpoint. A Hubble that is configured wins over the demo. */
-async function withDemo(config: Config, demo: boolean, log: Logger): Promise<Config> {
-  if (!demo) return config
-  if (config.collect.hubble) {
-    log.info({ address: config.collect.hubble.address }, 'a Hubble is configured: no demo traffic')
-    return config
-  }
+/** Points the Hubble source at the demo's endpoint. */
+async function withDemo(config: Config): Promise<Config> {
   const port = config.demo.port || (await freePort(config.demo.host))
   const hubble = { address: `${config.demo.host}:${port}`, history: demoHistorySeconds }
   return { ...config, demo: { ...config.demo, port }, collect: { ...config.collect, hubble } }
