@@ -35,12 +35,12 @@ export function testServer(): Promise<TestServer> {
 
 async function startEmbedded(): Promise<TestServer> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'weir-clickhouse-'))
+  const removed = { recursive: true, force: true, maxRetries: 5 }
+  process.once('exit', () => rmSync(dataDir, removed))
   const embedded = await openEmbeddedClickHouse({ dataDir, log: quietLog, readable: 'weir*.*' })
   embedded.unref()
-  process.once('exit', () => {
-    if (embedded.pid) process.kill(embedded.pid, 'SIGKILL')
-    rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 })
-  })
+  // Before the directory goes, so that nothing is written into it any more.
+  process.prependOnceListener('exit', () => embedded.pid && process.kill(embedded.pid, 'SIGKILL'))
   return embedded
 }
 
