@@ -4,6 +4,7 @@ import { Flags, Phase, Protocol } from './hubble-numbers.ts'
 import type { Party } from './party.ts'
 import { type Policy, clientPolicies, clusterEgress, dnsForAll, gatewayOpen, reportEgress } from './policies.ts'
 import type { Random } from './random.ts'
+import { browsers, httpRequest, kafkaRequest, statusOf } from './requests.ts'
 import { type Scene, coredns, world } from './scene.ts'
 import { services } from './services.ts'
 import { workload } from './shop.ts'
@@ -24,7 +25,6 @@ export interface Moment {
 
 /** Share of calls for which a connection is opened; the others use one that is open. */
 const newConnections = 0.22
-const traced = 0.4
 
 export const ephemeral = (random: Random) => 32_768 + random.below(28_000)
 
@@ -68,7 +68,7 @@ export function talk(moment: Moment, edge: Edge): void {
   const begun = connect(moment, call, at)
   if (edge.dialogue === 'tcp')
     return passing(moment.events, call, begun + latency, Flags.ack | (random.chance(0.3) ? Flags.fin : Flags.psh))
-  const asked = edge.dialogue === 'http' ? httpRequest(moment, edge, server.label) : kafkaRequest(moment, edge)
+  const asked = edge.dialogue === 'http' ? httpRequest(random, edge.requests, server.label) : kafkaRequest(random, edge.requests)
   const failed = random.chance(broken ? 0.38 : edge.errors)
   const answer = answerTo(asked, statusOf(asked, failed, random), latency)
   if (edge.seenAtClient) exchange(moment.events, call, 'client', { asked, answer, at: begun, answeredAt: begun + latency + 300 })
@@ -82,49 +82,12 @@ function connect({ events, random }: Moment, call: Call, at: number): number {
   return opening(events, call, at + 6)
 }
 
-function statusOf({ protocol, ...asked }: L7, failed: boolean, random: Random): number {
-  if (protocol === 'kafka') return failed ? 7 : 0
-  if (failed) return random.pick([500, 503, 503, 504])
-  if (random.chance(0.02)) return 404
-  return 'method' in asked && asked.method === 'POST' ? 201 : 200
-}
-
-const agents = ['okhttp/5.1', 'Go-http-client/2.0', 'python-requests/2.33']
-const browsers = ['Mozilla/5.0 (X11; Linux x86_64)', 'Mozilla/5.0 (iPhone; CPU iPhone OS 26_1)', 'curl/8.16.0']
-
-const word = (random: Random) => random.next().toString(16).padStart(8, '0')
-
-/** `label` is the server as namespace/workload. */
-function httpRequest({ random }: Moment, edge: Pick<Edge, 'requests'>, label: string): L7 & { protocol: 'http' } {
-  const [method, path] = random.pick(edge.requests)
-  const [namespace, name] = label.split('/')
-  const [a, b, c, d] = [word(random), word(random), word(random), word(random)]
-  return {
-    protocol: 'http',
-    phase: Phase.request,
-    latencyNs: 0,
-    method,
-    url: `http://${name}.${namespace}.svc:8080${path.replace('{}', String(1 + random.below(900)))}`,
-    status: 0,
-    requestId: `${a}-${b.slice(0, 4)}-4${c.slice(0, 3)}-a${d.slice(0, 3)}-${c}${b.slice(4)}`,
-    userAgent: random.pick(agents),
-    traceId: random.chance(traced) ? a + b + c + d : '',
-  }
-}
-
-function kafkaRequest({ random }: Moment, edge: Edge): L7 & { protocol: 'kafka' } {
-  const [key, topic] = edge.requests[0]
-  return { protocol: 'kafka', phase: Phase.request, latencyNs: 0, key, topic, correlationId: 1 + random.below(1 << 20), status: 0 }
-}
-
-const shopPages = {
-  requests: [
-    ['GET', '/'],
-    ['GET', '/product/{}'],
-    ['GET', '/static/app.js'],
-    ['POST', '/checkout'],
-  ],
-} as const
+const shopPages = [
+  ['GET', '/'],
+  ['GET', '/product/{}'],
+  ['GET', '/static/app.js'],
+  ['POST', '/checkout'],
+] as const
 
 /** A customer's request, from somewhere in the world. */
 export function visit(moment: Moment): void {
@@ -136,7 +99,7 @@ export function visit(moment: Moment): void {
   const client = random.pick(world.customers)
   const call = { ...callBetween(client, server, random, true), egress: undefined, ingress: gatewayOpen }
   const begun = random.chance(0.5) ? opening(events, call, at) : at
-  const asked = { ...httpRequest(moment, shopPages, server.label), userAgent: random.pick(browsers) }
+  const asked = { ...httpRequest(random, shopPages, server.label), userAgent: random.pick(browsers) }
   asked.url = asked.url.replace(/^http:\/\/[^/]*/, 'https://shop.example')
   const answer = answerTo(asked, statusOf(asked, random.chance(0.003), random), latency)
   exchange(events, call, 'server', { asked, answer, at: begun + 200, answeredAt: begun + 200 + latency })

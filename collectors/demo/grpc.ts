@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Logger } from '../../runtime/log.ts'
 
 /** gRPC status codes, as far as we answer with them. */
-export const GrpcCode = { ok: 0, unknown: 2, invalidArgument: 3, unimplemented: 12, internal: 13 } as const
+export const GrpcCode = { ok: 0, invalidArgument: 3, unimplemented: 12, internal: 13 } as const
 
 /** What a call ends with when it cannot be answered. */
 export class GrpcError extends Error {
@@ -17,7 +17,7 @@ export class GrpcError extends Error {
   }
 }
 
-/** Answers a request with framed messages; each is sent when the client has room for it. */
+/** Answers a request with framed messages. The next is asked for when the client has had room for the one before, whose memory may be used again. */
 export type Method = (request: Buffer, signal: AbortSignal) => Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 const prefixBytes = 5
@@ -50,6 +50,19 @@ async function readRequest(stream: ServerHttp2Stream): Promise<Buffer> {
 const statusOf = (error: unknown): { code: number; message: string } =>
   error instanceof GrpcError ? error : { code: GrpcCode.internal, message: error instanceof Error ? error.message : String(error) }
 
+/** Resolves when the message is on its way, which is when the client has room for it; the memory is ours again then. */
+function written(stream: ServerHttp2Stream, message: Uint8Array, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', gone, { once: true })
+    stream.write(message, error => {
+      signal.removeEventListener('abort', gone)
+      if (error) reject(error)
+      else resolve()
+    })
+  })
+}
+
 /** Answers one call. Waits for the client between messages: what it does not read is not made. */
 async function answer(stream: ServerHttp2Stream, method: Method | undefined, path: string): Promise<void> {
   if (stream.destroyed) return
@@ -66,8 +79,7 @@ async function answer(stream: ServerHttp2Stream, method: Method | undefined, pat
   try {
     if (!method) throw new GrpcError(GrpcCode.unimplemented, `unknown method ${path}`)
     const request = await readRequest(stream)
-    for await (const message of method(request, gone.signal))
-      if (!stream.write(message)) await once(stream, 'drain', { signal: gone.signal })
+    for await (const message of method(request, gone.signal)) await written(stream, message, gone.signal)
   } catch (error) {
     if (gone.signal.aborted) return
     status = statusOf(error)

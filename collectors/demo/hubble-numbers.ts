@@ -8,8 +8,8 @@ export const Reason = { unknown: 0, fresh: 1, established: 2, reply: 3 } as cons
 export const DropReason = { none: 0, policyDenied: 133, policyDeny: 181 } as const
 export const Phase = { request: 1, response: 2 } as const
 export const Protocol = { none: 0, tcp: 1, udp: 2, icmp: 3 } as const
-export const Match = { none: 0, l3Only: 1, l3l4: 2, l4Only: 3, all: 4 } as const
-export const Flags = { none: 0, fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const
+export const Match = { none: 0, l3Only: 1, l3l4: 2 } as const
+export const Flags = { none: 0, fin: 1, syn: 2, psh: 8, ack: 16 } as const
 
 /** Observation points; the endpoint's is 101 as a point and 0 as the sub-type of the event. */
 export const Point = {

@@ -1,6 +1,5 @@
-import type { Lives } from './lives.ts'
 import { type Party, nodeParty, outsideParty, podParty } from './party.ts'
-import type { Pod } from './lives.ts'
+import type { Lives, Pod } from './lives.ts'
 import type { Random } from './random.ts'
 import { type Workload, customers, nodes, objectStore, registry, stripe, workload, workloads } from './shop.ts'
 import { second } from './story.ts'

@@ -11,6 +11,7 @@ import { Wire } from './wire.ts'
 const pulse = 50
 /** Flows that are encoded at a time. */
 const flowsPerChunk = 200
+const chunkBytes = flowsPerChunk * 1100
 const secondsKept = 3
 
 export interface Range {
@@ -44,27 +45,32 @@ export class FlowStream {
     return events
   }
 
-  /** The flows with times in [from, to), which lies within one second; both in microseconds. */
-  *encode(from: number, to: number): Generator<Buffer> {
+  /**
+   * The flows with times in [from, to), which lies within one second; both in microseconds.
+   * With a `wire` of the caller's each part holds until the next one is asked for.
+   */
+  *encode(from: number, to: number, wire?: Wire): Generator<Buffer> {
     const tick = Math.floor(from / second)
     const events = this.#events(tick)
     const uuids = mix(this.#seed, tick)
     const end = firstFrom(events, to)
     for (let at = firstFrom(events, from); at < end; at += flowsPerChunk) {
-      const wire = new Wire(flowsPerChunk * 1100)
-      for (let i = at; i < Math.min(end, at + flowsPerChunk); i++) writeFlow(wire, events[i], uuids, i)
-      yield wire.bytes()
+      const out = wire ?? new Wire(chunkBytes)
+      out.reset()
+      for (let i = at; i < Math.min(end, at + flowsPerChunk); i++) writeFlow(out, events[i], uuids, i)
+      yield out.bytes()
     }
   }
 
-  /** All flows of the range in the order of their times. `ready` says up to when, in microseconds, flows may be told by now. */
+  /** All flows of the range in the order of their times; each part holds until the next one is asked for. `ready` says up to when, in microseconds, flows may be told by now. */
   async *send({ since, until, follow }: Range, ready: () => number, signal: AbortSignal): AsyncGenerator<Buffer> {
+    const wire = new Wire(chunkBytes)
     let at = Math.max(since, beginningOf(this.#plan))
     for (;;) {
       const now = Math.min(ready(), until + 1)
       while (at < now && !signal.aborted) {
         const next = Math.min(now, Math.floor(at / second) * second + second)
-        yield* this.encode(at, next)
+        yield* this.encode(at, next, wire)
         at = next
         await breathe()
       }

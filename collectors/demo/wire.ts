@@ -11,6 +11,10 @@ export class Wire {
     return this.#at
   }
 
+  reset(): void {
+    this.#at = 0
+  }
+
   /** What was written; a view that the next write may outdate. */
   bytes(): Buffer {
     return this.#bytes.subarray(0, this.#at)

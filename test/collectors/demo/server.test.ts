@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { runDemo, truth } from '../../../collectors/demo/index.ts'
 import { readPlan } from '../../../collectors/demo/plan.ts'
 import { FlowStream } from '../../../collectors/demo/stream.ts'
@@ -217,9 +217,33 @@ test('no two pods have an address at the same time', async t => {
   }
 })
 
-async function spawnDemo(dataDir: string, file: string, rate: number): Promise<{ child: ChildProcess; address: string }> {
+test('what ended while the demo was off for days is told to have ended', async t => {
+  await using owned = await openTestBus()
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'weir-demo-'))
+  const run = async (now: () => number) => {
+    await using _ = await runDemo({ bus: owned.bus, dataDir, rate: 5, seed: 21, log, now, signal: new AbortController().signal })
+  }
+  await run(Date.now)
+  const later = Date.now() + 50 * 3_600_000
+  await run(() => later)
+  const newest = new Map((await publishedOn(owned.bus)).map(({ key, version }) => [key, version]))
+  const open = [...newest.values()].filter(version => version.valid_to === 4_102_444_800_000_000)
+  const addresses = open.flatMap(({ kind, host_network, addresses }) => (kind === 'pod' && !host_network ? addresses! : []))
+  t.is(new Set(addresses).size, addresses.length)
+  t.is(open.filter(({ kind, workload }) => kind === 'workload' && workload === 'checkout').length, 1)
+  t.true(open.filter(({ kind, workload }) => kind === 'pod' && workload === 'report').length <= 1)
+  await rm(dataDir, { recursive: true })
+})
+
+async function spawnDemo(
+  t: ExecutionContext,
+  dataDir: string,
+  file: string,
+  rate: number,
+): Promise<{ child: ChildProcess; address: string }> {
   const program = path.join(import.meta.dirname, 'demo-process.ts')
   const child = spawn(process.execPath, [program, dataDir, file, String(rate)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => child.kill('SIGKILL'))
   const [line] = (await once(child.stdout!, 'data')) as [Buffer]
   return { child, address: line.toString().trim() }
 }
@@ -227,7 +251,7 @@ async function spawnDemo(dataDir: string, file: string, rate: number): Promise<{
 test.serial('a kill loses nothing: after a restart the same flows and the same objects are told', async t => {
   await using owned = await openTestBus()
   const dataDir = await mkdtemp(path.join(tmpdir(), 'weir-demo-'))
-  const first = await spawnDemo(dataDir, owned.path, 300)
+  const first = await spawnDemo(t, dataDir, owned.path, 300)
   const since = timestampOf((Date.now() - 5_000) * 1000)
   const before = openClient(first.address)
   const [, ...told] = await before.raw({ since, follow: true }, 2_000)
@@ -236,7 +260,7 @@ test.serial('a kill loses nothing: after a restart the same flows and the same o
   await once(first.child, 'exit')
   before[Symbol.dispose]()
 
-  const second = await spawnDemo(dataDir, owned.path, 300)
+  const second = await spawnDemo(t, dataDir, owned.path, 300)
   const after = openClient(second.address)
   const [, ...again] = await after.raw({ since, follow: true }, 2_000)
   t.deepEqual(again, told)
