@@ -150,6 +150,8 @@ function useCompletion(kind: string) {
   }
   const ask = (where: string, position: number) => {
     stop()
+    setCompletion(known => known && narrowedTo(known, where, position))
+    choose(0)
     const { signal } = (running.current = new AbortController())
     timer.current = setTimeout(async () => {
       const answer = await completeFilter({ kind, where, position }, signal).catch(() => undefined)
@@ -164,4 +166,11 @@ function useCompletion(kind: string) {
     setCompletion(undefined)
   }
   return { completion, chosen, choose, hide, ask }
+}
+
+/** The candidates that still fit what has been typed since they were asked for. */
+function narrowedTo(known: Completion, where: string, position: number): Completion | undefined {
+  const typed = where.slice(known.offset, position).toLowerCase()
+  const candidates = position >= known.offset ? known.candidates.filter(({ text }) => text.toLowerCase().includes(typed)) : []
+  return candidates.length ? { ...known, candidates, length: position - known.offset } : undefined
 }

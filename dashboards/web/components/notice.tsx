@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import type { ApiError } from '../api.ts'
+import { type ApiError, query } from '../api.ts'
+import { useAsk } from '../state/ask.ts'
 import { useApp } from '../state/context.ts'
 import { go } from '../state/navigation.ts'
 import { rangeWords, wider } from '../state/range.ts'
@@ -44,8 +45,17 @@ export function Empty({ what = 'data', children }: { what?: string; children?: C
   )
 }
 
+/** Nothing to show and nothing asked for in particular: perhaps nothing was ever sent. */
+export function NothingYet() {
+  const { state, tick } = useApp()
+  const asked = useAsk('anything', tick, signal => query({ kind: 'flow', metrics: ['records'] }, { from: 'now-7d', to: 'now' }, signal))
+  if (!asked.value) return <Skeleton height={300} />
+  const isSilent = !asked.value.rows.some(row => Number(row.at(-1)) > 0)
+  return isSilent && !state.where ? <Connect /> : <Empty what="traffic" />
+}
+
 /** How to get the first data: shown when nothing was ever seen. */
-export const Connect = () => (
+const Connect = () => (
   <div class="notice">
     <h2>No source has sent anything yet</h2>
     <p>Connect Cilium Hubble: make its relay reachable and say where it is, then start weir again.</p>

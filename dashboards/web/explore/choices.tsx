@@ -77,13 +77,20 @@ export function Choices({ known }: { known: Catalog }) {
           ))}
         </select>
       </label>
-      <div class="segments push" role="group" aria-label="Picture">
-        {pictures.map(picture => (
-          <button key={picture} type="button" aria-pressed={state.picture === picture} onClick={() => go({ picture })}>
-            {picture[0]!.toUpperCase() + picture.slice(1)}
-          </button>
-        ))}
-      </div>
+    </div>
+  )
+}
+
+/** How the answer is shown. */
+export function PictureChoice() {
+  const { state } = useApp()
+  return (
+    <div class="segments" role="group" aria-label="Picture">
+      {pictures.map(picture => (
+        <button key={picture} type="button" aria-pressed={state.picture === picture} onClick={() => go({ picture })}>
+          {picture[0]!.toUpperCase() + picture.slice(1)}
+        </button>
+      ))}
     </div>
   )
 }

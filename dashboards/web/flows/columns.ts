@@ -20,7 +20,7 @@ export const titles: Readonly<Record<string, string>> = {
   reporter: 'Reporter',
 }
 
-export const titleOf = (name: string) => titles[name] ?? name.replaceAll('_', ' ')
+export const titleOf = (name: string) => titles[name] ?? name[0]!.toUpperCase() + name.slice(1).replaceAll('_', ' ')
 
 const l4 =
   /^(protocol|ip_version|server_port|tcp_flags|icmp|src_port|dst_port|trace_reason|is_reply|orientation|bytes|packets|weight|encrypted|auth_type|tunnel|proxy_port)/

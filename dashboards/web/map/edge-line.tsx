@@ -44,7 +44,7 @@ export function EdgeLabel({ edge, curve, seconds, always }: { edge: MapEdge; cur
   const isFailing = severity(edge.error_ratio) !== 'calm' && edge.errors >= 3
   if (!isDenied && !isFailing && !always) return null
   const words = isDenied
-    ? `${format(edge.denials / seconds, 'count')}/s denied`
+    ? `${format(edge.denials, 'count')} denied`
     : isFailing
       ? `${percent(edge.error_ratio!)} errors`
       : sentenceOf(edge, seconds)

@@ -134,6 +134,12 @@ export function served({ edges }: Graph, id: string): Measures {
   }
 }
 
+/** Requests, or else connections, a node makes as a client. */
+export function sent({ edges }: Graph, id: string): number {
+  const out = [...edges.values()].filter(edge => edge.from === id)
+  return out.reduce((total, { requests, connections }) => total + (requests || connections), 0)
+}
+
 const ratioOf = (edges: readonly MapEdge[], errors: number, requests: number) =>
   edges.some(({ error_ratio }) => error_ratio !== null) && requests ? errors / requests : null
 

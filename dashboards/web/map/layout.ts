@@ -25,11 +25,12 @@ export interface Layout {
   height: number
 }
 
-export const card = { width: 138, height: 44 }
-const column = card.width + 70
-const row = card.height + 14
+export const card = { width: 146, height: 44 }
+/** From one column to the next. */
+export const column = card.width + 52
+const row = card.height + 20
 const padding = { side: 12, top: 28, bottom: 12 }
-const gap = 16
+const gap = 22
 
 interface Item {
   id: string

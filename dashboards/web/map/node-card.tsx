@@ -6,6 +6,8 @@ interface Props {
   node: MapNode
   at: Placed
   measures: Measures
+  /** What it asks of others. */
+  sends: number
   seconds: number
   state: { selected: boolean; faded: boolean; found: boolean }
   onPick(): void
@@ -17,8 +19,8 @@ interface Props {
 export const severity = (ratio: number | null) => (ratio === null || ratio < 0.01 ? 'calm' : ratio < 0.05 ? 'warning' : 'error')
 
 /** A node as a card: its name, how busy it is, how well it serves. */
-export function NodeCard({ node, at, measures, seconds, state, onPick, onOpen, onHover }: Props) {
-  const words = wordsOf(measures, seconds)
+export function NodeCard({ node, at, measures, sends, seconds, state, onPick, onOpen, onHover }: Props) {
+  const words = wordsOf(measures, sends, seconds)
   return (
     <g
       class={`node ${node.kind} ${severity(measures.error_ratio)} ${state.selected ? 'selected' : ''} ${state.faded ? 'faded' : ''} ${state.found ? 'found' : ''}`}
@@ -39,7 +41,7 @@ export function NodeCard({ node, at, measures, seconds, state, onPick, onOpen, o
       <rect class="card-box" width={card.width} height={card.height} rx="7" />
       <rect class="card-mark" width="3.5" height={card.height - 16} x="7" y="8" rx="1.75" />
       <text class="card-name" x="18" y="19">
-        {cut(node.name, measures.denials ? 15 : 17)}
+        {cut(node.name, measures.denials ? 14 : 16)}
       </text>
       <text class="card-words" x="18" y="34.5">
         {words}
@@ -54,17 +56,14 @@ export function NodeCard({ node, at, measures, seconds, state, onPick, onOpen, o
   )
 }
 
-function wordsOf({ requests, connections, flows, error_ratio, latency_p95 }: Measures, seconds: number): string {
-  const rate = requests
-    ? format(requests / seconds, 'count', true)
-    : connections
-      ? `${format(connections / seconds, 'count')} conn/s`
-      : flows
-        ? `${format(flows / seconds, 'count')} flows/s`
-        : 'not called'
-  if (!requests) return rate
-  const quality = error_ratio !== null && error_ratio >= 0.01 ? `${percent(error_ratio)} err` : format(latency_p95, 's')
-  return `${rate} · ${quality}`
+function wordsOf(measures: Measures, sends: number, seconds: number): string {
+  const { requests, connections, flows, error_ratio, latency_p95 } = measures
+  const rate = (count: number) => format(count / seconds, 'count')
+  if (requests)
+    return `${rate(requests)}/s · ${error_ratio !== null && error_ratio >= 0.01 ? `${percent(error_ratio)} err` : format(latency_p95, 's')}`
+  if (connections) return `${rate(connections)} conn/s`
+  if (sends) return `sends ${rate(sends)}/s`
+  return flows ? `${rate(flows)} flows/s` : 'quiet'
 }
 
 export const cut = (text: string, length: number) => (text.length > length ? `${text.slice(0, length - 1)}…` : text)

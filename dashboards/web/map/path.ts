@@ -1,3 +1,4 @@
+import type { Lane } from './lane.ts'
 import { type Placed, card } from './layout.ts'
 
 export interface Curve {
@@ -8,19 +9,32 @@ export interface Curve {
   end: { x: number; y: number; way: 1 | -1 }
 }
 
+export interface Way {
+  /** How far from the middle of the cards it begins and ends. */
+  out?: number
+  into?: number
+  lane?: Lane
+}
+
 /** The curve of a link: out on the right and in on the left; back on the other sides; a bow between cards of one column. */
-export function curveOf(from: Placed, to: Placed, { out = 0, into = 0 } = {}): Curve {
+export function curveOf(from: Placed, to: Placed, { out = 0, into = 0, lane }: Way = {}): Curve {
   const [y1, y2] = [from.y + card.height / 2 + out, to.y + card.height / 2 + into]
   if (from.x === to.x) return bow(from.x + card.width, y1, y2)
   const way = from.x < to.x ? 1 : -1
   const x1 = way === 1 ? from.x + card.width : from.x
-  const x2 = (way === 1 ? to.x : to.x + card.width) - way * 5
-  const pull = Math.max(36, Math.abs(x2 - x1) * 0.45) * way
-  return {
-    d: `M${x1} ${y1}C${x1 + pull} ${y1} ${x2 - pull} ${y2} ${x2} ${y2}`,
-    middle: { x: (x1 + x2) / 2, y: (y1 + y2) / 2 },
-    end: { x: x2 + way * 5, y: y2, way },
-  }
+  const tip = way === 1 ? to.x : to.x + card.width
+  const x2 = tip - way * 5
+  const end = { x: tip, y: y2, way } as const
+  if (!lane) return { d: `M${x1} ${y1}${swing(x1, y1, x2, y2)}`, middle: { x: (x1 + x2) / 2, y: (y1 + y2) / 2 }, end }
+  const [near, far] = way === 1 ? [lane.left, lane.right] : [lane.right, lane.left]
+  const d = `M${x1} ${y1}${swing(x1, y1, near, lane.y)}L${far} ${lane.y}${swing(far, lane.y, x2, y2)}`
+  return { d, middle: { x: (near + far) / 2, y: lane.y }, end }
+}
+
+/** From point to point, level at both. */
+const swing = (x1: number, y1: number, x2: number, y2: number) => {
+  const pull = (x2 - x1) * 0.5
+  return `C${x1 + pull} ${y1} ${x2 - pull} ${y2} ${x2} ${y2}`
 }
 
 const bow = (x: number, y1: number, y2: number): Curve => ({

@@ -4,10 +4,12 @@ import { useApp } from '../state/context.ts'
 import { is, narrowed } from '../state/filter.ts'
 import { go } from '../state/navigation.ts'
 import { EdgeLabel, EdgeLine } from './edge-line.tsx'
-import { type Graph, type MapNode, served } from './graph.ts'
-import { type Layout, type Placed, layoutOf } from './layout.ts'
+import { type Graph, type MapNode, sent, served } from './graph.ts'
+import { lanesOf } from './lane.ts'
+import { type Layout, type Placed, card, layoutOf } from './layout.ts'
 import { NodeCard } from './node-card.tsx'
 import { curveOf, portsOf } from './path.ts'
+import type { Bounds } from './sight.ts'
 import { usePanZoom } from './use-pan-zoom.ts'
 
 const isArrow = (key: string): key is keyof typeof directions => key in directions
@@ -25,8 +27,8 @@ export function ServiceMap({ graph, seconds }: { graph: Graph; seconds: number }
   const edges = useMemo(() => [...graph.edges.values()].sort((a, b) => a.denials - b.denials || a.errors - b.errors), [graph])
   const shape = JSON.stringify([...graph.edges.keys(), ...graph.nodes.keys()].sort())
   const layout = useMemo(() => layoutOf([...graph.nodes.values()], edges), [shape])
-  const ports = useMemo(() => portsOf(edges, layout.nodes), [layout])
-  const { sight, drag, zoom, fit } = usePanZoom(host, layout)
+  const ways = useMemo(() => ({ ports: portsOf(edges, layout.nodes), lanes: lanesOf(edges, layout) }), [layout])
+  const { sight, drag, zoom, fit } = usePanZoom(host, { drawing: layout, part: boundsOf(graph, layout, state.select) })
   const focus = hovered || state.select
   const near = neighbourhood(graph, focus)
   const pick = (id: string) => go({ select: state.select === id ? '' : id })
@@ -34,7 +36,7 @@ export function ServiceMap({ graph, seconds }: { graph: Graph; seconds: number }
   const found = (node: MapNode) => state.search !== '' && node.id.toLowerCase().includes(state.search.toLowerCase())
   const shown = edges.map(edge => ({
     edge,
-    curve: curveOf(layout.nodes.get(edge.from)!, layout.nodes.get(edge.to)!, ports.get(edge.id)),
+    curve: curveOf(layout.nodes.get(edge.from)!, layout.nodes.get(edge.to)!, { ...ways.ports.get(edge.id), lane: ways.lanes.get(edge.id) }),
     isFaded: near.size > 0 && !near.has(edge.id),
   }))
 
@@ -83,6 +85,7 @@ export function ServiceMap({ graph, seconds }: { graph: Graph; seconds: number }
               node={node}
               at={layout.nodes.get(node.id)!}
               measures={served(graph, node.id)}
+              sends={sent(graph, node.id)}
               seconds={seconds}
               state={{
                 selected: state.select === node.id,
@@ -114,6 +117,20 @@ export function ServiceMap({ graph, seconds }: { graph: Graph; seconds: number }
       </div>
     </div>
   )
+}
+
+/** Where the selection is: a card, or both ends of a link. */
+function boundsOf({ edges }: Graph, { nodes }: Layout, id: string): Bounds | undefined {
+  const edge = edges.get(id)
+  const cards = (edge ? [edge.from, edge.to] : [id]).flatMap(node => nodes.get(node) ?? [])
+  if (!cards.length) return undefined
+  const [x, y] = [Math.min(...cards.map(each => each.x)), Math.min(...cards.map(each => each.y))]
+  return {
+    x,
+    y,
+    width: Math.max(...cards.map(each => each.x)) - x + card.width,
+    height: Math.max(...cards.map(each => each.y)) - y + card.height,
+  }
 }
 
 /** A node with its links and neighbours, or a link with its ends; nothing when neither is meant. */

@@ -88,6 +88,6 @@ function slower({ requests, latency_p95: now }: MapEdge, past: MapEdge | undefin
     text: `p95 ${duration(now)}`,
     before: `${duration(was)} before`,
     isNew: true,
-    score: 45 + 5 * Math.min(8, now / was),
+    score: 40 + 2 * Math.min(9, now / was),
   }
 }

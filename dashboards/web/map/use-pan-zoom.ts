@@ -1,36 +1,34 @@
 import { type RefObject } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
+import { type Bounds, type Sight, type Size, fitted, showing, zoomed } from './sight.ts'
 
-export interface Sight {
-  x: number
-  y: number
-  scale: number
+const dragFromPx = 4
+
+interface Looking {
+  drawing: Size
+  /** What must be in sight. */
+  part: Bounds | undefined
 }
 
-const limits = { min: 0.15, max: 2.5, fitMax: 1.15 }
-
-/** Where one looks on a drawing of a size: drag moves, the wheel zooms, and until then all of it is seen. */
-export function usePanZoom(host: RefObject<HTMLElement | null>, size: { width: number; height: number }) {
+/** Where one looks on a drawing: drag moves, the wheel zooms; until then all of it is seen, and always what is selected. */
+export function usePanZoom(host: RefObject<HTMLElement | null>, { drawing, part }: Looking) {
   const [sight, setSight] = useState<Sight>({ x: 0, y: 0, scale: 1 })
   const touched = useRef(false)
-  const fit = () => {
-    const element = host.current
-    if (!element || !size.width) return
-    const { clientWidth: width, clientHeight: height } = element
-    const scale = Math.min(limits.fitMax, (width - 32) / size.width, (height - 32) / size.height)
-    setSight({ scale, x: (width - size.width * scale) / 2, y: Math.max(14, (height - size.height * scale) / 2) })
-  }
-  const zoom = (factor: number, at?: { x: number; y: number }) => {
-    touched.current = true
+  const windowSize = (): Size => ({ width: host.current?.clientWidth ?? 0, height: host.current?.clientHeight ?? 0 })
+  const settle = () =>
     setSight(old => {
-      const scale = Math.min(limits.max, Math.max(limits.min, old.scale * factor))
-      const { x, y } = at ?? { x: (host.current?.clientWidth ?? 0) / 2, y: (host.current?.clientHeight ?? 0) / 2 }
-      return { scale, x: x - ((x - old.x) * scale) / old.scale, y: y - ((y - old.y) * scale) / old.scale }
+      const wanted = touched.current || (part && old.x !== 0) ? old : fitted(drawing, windowSize())
+      return part ? showing(wanted, part, windowSize()) : wanted
     })
+  const newest = useRef(settle)
+  newest.current = settle
+  const zoom = (factor: number, at = { x: windowSize().width / 2, y: windowSize().height / 2 }) => {
+    touched.current = true
+    setSight(old => zoomed(old, factor, at))
   }
   useEffect(() => {
     const element = host.current!
-    const observer = new ResizeObserver(() => touched.current || fit())
+    const observer = new ResizeObserver(() => newest.current())
     observer.observe(element)
     const wheel = (event: WheelEvent) => {
       event.preventDefault()
@@ -42,18 +40,23 @@ export function usePanZoom(host: RefObject<HTMLElement | null>, size: { width: n
       observer.disconnect()
       element.removeEventListener('wheel', wheel)
     }
-  }, [size.width, size.height])
+  }, [])
+  useEffect(() => newest.current(), [drawing.width, drawing.height, part?.x, part?.y, part?.width, part?.height])
   const drag = (event: PointerEvent) => {
     if (event.button !== 0) return
-    const start = { x: event.clientX, y: event.clientY, sight }
+    let moved = false
     const move = ({ clientX, clientY }: PointerEvent) => {
-      if (Math.hypot(clientX - start.x, clientY - start.y) < 4) return
-      touched.current = true
-      setSight({ ...start.sight, x: start.sight.x + clientX - start.x, y: start.sight.y + clientY - start.y })
+      const [dx, dy] = [clientX - event.clientX, clientY - event.clientY]
+      if (!moved && Math.hypot(dx, dy) < dragFromPx) return
+      moved = touched.current = true
+      setSight({ ...sight, x: sight.x + dx, y: sight.y + dy })
     }
     const end = () => {
       removeEventListener('pointermove', move)
       removeEventListener('pointerup', end)
+      // What was dragged was not clicked.
+      if (moved) addEventListener('click', stop, { capture: true, once: true })
+      setTimeout(() => removeEventListener('click', stop, { capture: true }), 50)
     }
     addEventListener('pointermove', move)
     addEventListener('pointerup', end)
@@ -64,7 +67,9 @@ export function usePanZoom(host: RefObject<HTMLElement | null>, size: { width: n
     zoom,
     fit() {
       touched.current = false
-      fit()
+      setSight(fitted(drawing, windowSize()))
     },
   }
 }
+
+const stop = (event: Event) => event.stopPropagation()

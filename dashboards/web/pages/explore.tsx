@@ -2,7 +2,7 @@ import { query } from '../api.ts'
 import { AnswerTable } from '../components/answer-table.tsx'
 import { Empty, Failure, Skeleton } from '../components/notice.tsx'
 import { Picture } from '../components/panel-card.tsx'
-import { Choices, kindOf, useCatalog } from '../explore/choices.tsx'
+import { Choices, PictureChoice, kindOf, useCatalog } from '../explore/choices.tsx'
 import { MetaFacts } from '../explore/meta.tsx'
 import { useAsk } from '../state/ask.ts'
 import { useApp } from '../state/context.ts'
@@ -32,6 +32,15 @@ export function Explore() {
     <>
       {known ? <Choices known={known} /> : <Skeleton height={40} />}
       <section class="card" aria-label="Answer">
+        <header class="card-head">
+          <h2>
+            {metrics.join(', ')}
+            {by.length > 0 && <span class="muted"> by {by.join(', ')}</span>}
+          </h2>
+          <div class="tools">
+            <PictureChoice />
+          </div>
+        </header>
         <div class="card-body">
           {needsTwo ? (
             <div class="notice">

@@ -5,7 +5,7 @@ import { MapBar } from '../map/map-bar.tsx'
 import { ServiceMap } from '../map/service-map.tsx'
 import { SidePanel } from '../map/side-panel.tsx'
 import { useGraph } from '../map/use-graph.ts'
-import { Empty, Failure, Skeleton } from '../components/notice.tsx'
+import { Failure, NothingYet, Skeleton } from '../components/notice.tsx'
 import { useApp } from '../state/context.ts'
 import { lengthOf } from '../state/range.ts'
 
@@ -20,10 +20,10 @@ export function MapPage() {
   const { node, edge } = selected(graph, state.select)
   return (
     <>
-      <FindingsStrip seen={value} />
+      {graph.nodes.size > 0 && <FindingsStrip seen={value} />}
       <MapBar graph={graph} />
       <div class="map-page">
-        {graph.nodes.size ? <ServiceMap graph={graph} seconds={seconds} /> : <Empty what="traffic" />}
+        {graph.nodes.size ? <ServiceMap graph={graph} seconds={seconds} /> : <NothingYet />}
         {(node || edge) && <SidePanel key={state.select} graph={graph} denials={value.denials} seconds={seconds} />}
       </div>
     </>

@@ -1,0 +1,34 @@
+import test from 'ava'
+import { before, everyFor, halves, lengthOf, rangeWords, wider } from '../../dashboards/web/state/range.ts'
+
+test('the time before is as long and ends where the range begins', t => {
+  t.deepEqual(before({ from: 'now-15m', to: 'now' }), { from: 'now-1800s', to: 'now-15m' })
+  t.deepEqual(before({ from: '2026-11-21T10:00:00.000Z', to: '2026-11-21T10:10:00.000Z' }), {
+    from: '2026-11-21T09:50:00.000Z',
+    to: '2026-11-21T10:00:00.000Z',
+  })
+})
+
+test('the halves of a range meet in its middle', t => {
+  t.deepEqual(halves({ from: 'now-1h', to: 'now' }), [
+    { from: 'now-1h', to: 'now-1800s' },
+    { from: 'now-1800s', to: 'now' },
+  ])
+})
+
+test('wider is the next range one can choose, or twice as long', t => {
+  t.deepEqual(wider({ from: 'now-15m', to: 'now' }), { from: 'now-1h', to: 'now' })
+  const range = { from: '2026-11-21T10:00:00.000Z', to: '2026-11-21T11:00:00.000Z' }
+  t.is(lengthOf(wider(range)), 7200)
+})
+
+test('a chart has about as many points as asked for', t => {
+  for (const from of ['now-5m', 'now-1h', 'now-24h', 'now-7d']) {
+    const points = lengthOf({ from, to: 'now' }) / everyFor({ from, to: 'now' }, 60)
+    t.true(points > 20 && points <= 60, `${from}: ${points}`)
+  }
+})
+
+test('a range is told in words', t => {
+  t.is(rangeWords({ from: 'now-6h', to: 'now' }), 'Last 6 hours')
+})

@@ -1,0 +1,217 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import anyOrder, { type ExecutionContext } from 'ava'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { build } from 'vite'
+import { openChromium } from '../helpers/chromium.ts'
+import { openFixtureApi } from '../helpers/fixture-api.ts'
+
+/** One page after the other: each has the machine for itself. */
+const test = anyOrder.serial
+
+let url: string
+let closing: (() => PromiseLike<unknown>)[] = []
+let launched: Promise<Browser | undefined> | undefined
+
+test.before('build the app', async () => {
+  const files = await mkdtemp(join(tmpdir(), 'weir-web-'))
+  await build({ root: 'dashboards/web', logLevel: 'error', build: { outDir: files, emptyOutDir: true } })
+  const api = await openFixtureApi({ files })
+  url = api.url
+  closing = [() => api[Symbol.asyncDispose](), () => rm(files, { recursive: true })]
+})
+
+test.after.always(async () => {
+  await (await launched)?.close()
+  for (const close of closing) await close()
+})
+
+interface Visit {
+  page: Page
+  /** Errors the browser told of, and requests to other hosts. */
+  complaints: string[]
+}
+
+/** Opens an address of the app, has a look at it, and holds the page to its promises. */
+async function visit(
+  t: ExecutionContext,
+  query: string,
+  look: (visit: Visit) => Promise<void>,
+  options: BrowserContextOptions = {},
+): Promise<void> {
+  const browser = await (launched ??= openChromium(t))
+  if (!browser) {
+    t.pass()
+    return
+  }
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+  try {
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', error => complaints.push(String(error)))
+    page.on('console', message => message.type() === 'error' && complaints.push(message.text()))
+    page.on('request', request => request.url().startsWith(url) || /^(data|blob):/.test(request.url()) || complaints.push(request.url()))
+    await page.goto(url + query)
+    await look({ page, complaints })
+    t.deepEqual(complaints, [])
+  } finally {
+    await context.close()
+  }
+}
+
+const sees = (page: Page, text: string | RegExp) => page.getByText(text).first().waitFor({ timeout: 10_000 })
+
+const contents: Readonly<Record<string, string>> = {
+  map: '.node',
+  signals: 'section[aria-label="Workloads"] tbody tr',
+  denials: 'section[aria-label="Denials"] tbody tr',
+  flows: '.flow-card tbody tr',
+  explore: '.chart svg',
+  quality: 'section[aria-label="Attribution"] tbody tr',
+}
+
+for (const [name, selector] of Object.entries(contents)) {
+  test(`${name} shows what it is for, without errors and without asking another host`, async t => {
+    await visit(t, `?page=${name}`, async ({ page }) => {
+      await page.locator(selector).first().waitFor()
+      t.true((await page.locator(selector).count()) > 0)
+    })
+  })
+
+  test(`${name} fits on a phone`, async t => {
+    const phone = { viewport: { width: 390, height: 844 }, colorScheme: 'dark' as const }
+    await visit(
+      t,
+      `?page=${name}`,
+      async ({ page }) => {
+        await page.locator(selector).first().waitFor()
+        t.true(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth))
+      },
+      phone,
+    )
+  })
+}
+
+test('the bad deploy and the sudden denial stand out, and a click shows which policy it was', async t => {
+  await visit(t, '', async ({ page }) => {
+    const strip = page.getByRole('region', { name: 'What stands out' })
+    await strip.waitFor()
+    const words = await strip.innerText()
+    t.regex(words, /checkout → payment/)
+    t.regex(words, /checkout → fraud/)
+    await strip.getByRole('button', { name: /checkout → fraud/ }).click()
+    await page.getByRole('complementary', { name: 'Selection' }).getByText('CiliumNetworkPolicy / payments / restrict-fraud').waitFor()
+    t.regex(page.url(), /select=/)
+    await page.goBack()
+    await page.getByRole('complementary', { name: 'Selection' }).waitFor({ state: 'detached' })
+    t.notRegex(page.url(), /select=/)
+  })
+})
+
+test('an address shows to another what it was copied from', async t => {
+  const address = `?page=map&level=namespace&select=${encodeURIComponent('shop/payments')}`
+  await visit(t, address, async ({ page }) => {
+    await page.getByRole('complementary', { name: 'Selection' }).getByRole('heading', { name: 'payments', exact: true }).waitFor()
+    t.is(await page.getByRole('button', { name: 'Namespaces' }).getAttribute('aria-pressed'), 'true')
+  })
+})
+
+test('the keyboard goes everywhere', async t => {
+  await visit(t, '', async ({ page }) => {
+    await page.locator('.node').first().waitFor()
+    await page.keyboard.press('/')
+    await page.keyboard.type('fraud')
+    await page.locator('.node.found').waitFor()
+    await page.keyboard.press('Enter')
+    await page.getByRole('complementary', { name: 'Selection' }).waitFor()
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Escape')
+    await page.getByRole('complementary', { name: 'Selection' }).waitFor({ state: 'detached' })
+    await page.locator('.node[data-id$="checkout"]').focus()
+    await page.keyboard.press('ArrowRight')
+    t.not(await page.evaluate(() => document.activeElement?.getAttribute('data-id')), 'shop/shop/Deployment/checkout')
+    await page.keyboard.press('Enter')
+    await page.getByRole('complementary', { name: 'Selection' }).waitFor()
+    for (const [key, name] of Object.entries({ s: 'signals', d: 'denials', f: 'flows', e: 'explore', m: 'map' })) {
+      await page.keyboard.press('g')
+      await page.keyboard.press(key)
+      await page.waitForFunction(page => (new URLSearchParams(location.search).get('page') ?? 'map') === page, name)
+    }
+    await page.keyboard.press('?')
+    await sees(page, 'Keyboard and filter')
+    t.pass()
+  })
+})
+
+test('a mistake in the filter is underlined where the server says, in its words', async t => {
+  await visit(t, '?page=flows', async ({ page, complaints }) => {
+    await page.locator('#filter').fill("verdict = dropped AND src_namespase = 'shop'")
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Apply' }).click()
+    await page.locator('.filter-mirror u').waitFor()
+    t.is(await page.locator('.filter-mirror u').innerText(), 'src_namespase')
+    await sees(page, /did you mean src_namespace/)
+    complaints.splice(0, complaints.length, ...complaints.filter(text => !text.includes('400')))
+  })
+})
+
+test('the filter is completed while it is typed', async t => {
+  await visit(t, '', async ({ page }) => {
+    await page.locator('#filter').focus()
+    await page.keyboard.type('verd')
+    await page.getByRole('option', { name: /verdict/ }).waitFor()
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('= drop')
+    await page.getByRole('option', { name: /dropped/ }).waitFor()
+    await page.keyboard.press('Enter')
+    t.regex(await page.locator('#filter').inputValue(), /^verdict = ?dropped/)
+  })
+})
+
+test('a value that is clicked narrows the filter, and a row shows all of a record', async t => {
+  await visit(t, '?page=flows', async ({ page }) => {
+    await page.locator('tbody tr').first().click()
+    await page.getByRole('complementary', { name: 'Record' }).getByText('attribution_reason').first().waitFor()
+    await page.locator('tbody').getByRole('button', { name: 'restrict-fraud' }).first().click()
+    await page.waitForFunction(() => new URLSearchParams(location.search).get('where') === "policy_name = 'restrict-fraud'")
+    t.pass()
+  })
+})
+
+test('the live tail shows records as they come, and stands still when it is paused', async t => {
+  await visit(t, '?page=flows&live=1', async ({ page }) => {
+    await page.locator('tbody tr').first().waitFor()
+    await page.getByRole('button', { name: 'Pause' }).click()
+    const before = await page.locator('tbody').innerText()
+    await page.waitForTimeout(900)
+    t.is(await page.locator('tbody').innerText(), before)
+  })
+})
+
+test('every chart can be read as a table', async t => {
+  await visit(t, '?page=signals', async ({ page }) => {
+    await page.getByRole('button', { name: 'Show Latency as a table' }).click()
+    await page.getByRole('region', { name: 'Latency' }).getByRole('columnheader', { name: 'latency_p95' }).waitFor()
+    t.pass()
+  })
+})
+
+test('no data says so and offers a wider range; a server that fails says so and is asked again', async t => {
+  await visit(t, '?page=signals&from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z', async ({ page }) => {
+    await sees(page, /^No workloads in/)
+    await page.getByRole('button', { name: /^Look at/ }).waitFor()
+  })
+  await visit(t, '?page=quality', async ({ page, complaints }) => {
+    await page.route('**/api/v1/signals*', route =>
+      route.fulfill({ status: 503, json: { error: { code: 'unavailable', message: 'ClickHouse can not answer now' } } }),
+    )
+    await page.keyboard.press('g')
+    await page.keyboard.press('s')
+    await sees(page, /ClickHouse can not answer now/)
+    await page.unroute('**/api/v1/signals*')
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.locator('section[aria-label="Workloads"] tbody tr').first().waitFor()
+    complaints.splice(0, complaints.length, ...complaints.filter(text => !text.includes('503')))
+  })
+})
