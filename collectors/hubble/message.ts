@@ -146,7 +146,8 @@ export class FlowMessage {
   readonly #ends = new Int32Array(fieldCount)
   readonly #values = new Uint32Array(fieldCount)
   readonly #highs = new Uint32Array(fieldCount)
-  #weight = 0
+  /** Flows aggregated into this one: into, out of and unknown. */
+  readonly #counts = [0, 0, 0]
   #irregular = false
   readonly #endpoints = new Interner<Endpoint>(readEndpoint)
   readonly #services = new Interner(readService)
@@ -256,7 +257,7 @@ export class FlowMessage {
     this.#starts.fill(-1)
     this.#values.fill(0)
     this.#highs.fill(0)
-    this.#weight = 0
+    this.#counts[0] = this.#counts[1] = this.#counts[2] = 0
     this.sourceNames.length = 0
     this.destinationNames.length = 0
     this.egressAllowedBy.length = 0
@@ -302,7 +303,7 @@ export class FlowMessage {
     this.socketCookieHigh = this.#highs[field.socketCookie]
     this.cgroupLow = values[field.cgroupId]
     this.cgroupHigh = this.#highs[field.cgroupId]
-    this.weight = this.#weight || 1
+    this.weight = this.#counts[0] + this.#counts[1] + this.#counts[2] || 1
     this.#readEvent()
     this.#readIsReply()
     this.#readAddresses()
@@ -454,7 +455,7 @@ export class FlowMessage {
     outer.open(outer.bytes, start, end)
     while (outer.at < end) {
       const tag = outer.tag()
-      if ((tag & 7) === varintType && tag <= 24) this.#weight += outer.varint()
+      if ((tag & 7) === varintType && tag <= 24) this.#counts[(tag >>> 3) - 1] = outer.varint()
       else outer.skip(tag)
     }
     outer.close(end)

@@ -22,10 +22,10 @@ export interface Memories {
 export async function recall(
   outbox: Pick<Outbox, 'published'>,
   memories: Memories,
-  { nodes, maxRecords = 2_000_000 }: { nodes: Nodes; maxRecords?: number },
+  { nodes, ...limits }: { nodes: Nodes; maxRecords: number; lagMicros?: number },
 ): Promise<number | undefined> {
-  for (const kind of ['loss', 'request'] as const) await load(memories[kind], outbox, kind, maxRecords)
-  const flows = await load(memories.flow, outbox, 'flow', maxRecords)
+  for (const kind of ['loss', 'request'] as const) await load(memories, { outbox, kind, ...limits })
+  const flows = await load(memories, { outbox, kind: 'flow', ...limits })
   let unrequested = Infinity
   for (const published of flows) {
     const block = published.block()
@@ -42,25 +42,29 @@ export function resumeFrom(nodes: Nodes): number | undefined {
   return active.length ? Math.min(...active.map(node => node.last)) - overlapMicros : undefined
 }
 
-type PublishedKind = 'flow' | 'request' | 'loss'
+interface Wanted {
+  outbox: Pick<Outbox, 'published'>
+  kind: keyof Memories
+  maxRecords: number
+  lagMicros?: number
+}
 
 /** Remembers the newest blocks, as far back as a node may lag, and returns them, the oldest first. */
-async function load(memory: Remembered, outbox: Pick<Outbox, 'published'>, kind: PublishedKind, maxRecords: number): Promise<Published[]> {
+async function load(memories: Memories, { outbox, kind, maxRecords, lagMicros = activeMicros }: Wanted): Promise<Published[]> {
   const found: Published[] = []
   let records = 0
   let latest = -Infinity
   for await (const published of outbox.published(kind, dayMs)) {
     latest = Math.max(latest, published.maxTime)
-    if (published.maxTime < latest - activeMicros - 2 * overlapMicros) break
     records += published.ids.length / 8
-    if (records > maxRecords) {
-      memory.horizon = published.maxTime
+    if (records > maxRecords || published.maxTime < latest - lagMicros - 2 * overlapMicros) {
+      memories[kind].horizon = published.maxTime
       break
     }
     found.push(published)
   }
   found.reverse()
-  for (const { ids, minTime, maxTime } of found) memory.load(ids, minTime, maxTime)
+  for (const { ids, minTime, maxTime } of found) memories[kind].load(ids, minTime, maxTime)
   return found
 }
 
