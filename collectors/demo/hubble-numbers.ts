@@ -36,5 +36,5 @@ export const flowTypeName = nameOf(FlowType)
 export const phaseName = nameOf(Phase)
 export const directionName = nameOf(Direction)
 
-/** Drop reasons are told in Hubble's own words. */
-export const dropReasonName = nameOf({ POLICY_DENIED: 133, POLICY_DENY: 181 })
+/** In Hubble's words and our spelling. */
+export const dropReasonName = nameOf({ policy_denied: DropReason.policyDenied, policy_deny: DropReason.policyDeny })

@@ -103,7 +103,7 @@ test('what protobufjs decodes adds up to the truth, and no uuid comes twice', as
       expected.types,
     )
     t.deepEqual(
-      counted(flow => (flow.drop_reason_desc === 'DROP_REASON_UNKNOWN' ? undefined : flow.drop_reason_desc)),
+      counted(flow => (flow.drop_reason_desc === 'DROP_REASON_UNKNOWN' ? undefined : flow.drop_reason_desc.toLowerCase())),
       expected.drop_reasons,
     )
     t.deepEqual(
