@@ -75,9 +75,10 @@ test('sends what lies from since to until, both included, and ends', async t => 
 
 test('what came live is what the plan makes of that time later', async t => {
   await using demo = await openDemo({ rate: 2_000 })
+  const begun = Date.now()
   const [, ...live] = await demo.client.raw({ follow: true }, 3_000)
   const times = [live[0], live.at(-1)!].map(message => microsecondsOf(decodeResponse(message).time))
-  t.true(times[0] > (Date.now() - 4_000) * 1000, 'follow alone begins now')
+  t.true(times[0] >= begun * 1000, 'follow alone begins now')
   const again = await regenerated(demo.dataDir, times[0], times[1])
   const start = again.findIndex(message => message.equals(live[0]))
   const common = Math.min(again.length - start, live.length)
@@ -105,7 +106,7 @@ test.serial('no flow comes before its time, nor much later', async t => {
   }
   call.cancel()
   t.true(Math.min(...delays) >= -1, `${Math.min(...delays)} ms`)
-  t.true(delays.toSorted((a, b) => a - b)[400] < 500, `${delays[400]} ms`)
+  t.true(delays.toSorted((a, b) => a - b)[400] < 1_500, `${delays[400]} ms`)
 })
 
 test('since before its memory is cut there: an hour before the first start', async t => {
@@ -172,7 +173,7 @@ test.serial('a client that does not read holds up nobody, and nothing piles up f
   const quick = openClient(demo.demo.address)
   const started = Date.now()
   t.is((await quick.raw({ since: timestampOf((Date.now() - 60_000) * 1000) }, 5_000)).length, 5_000)
-  t.true(Date.now() - started < 3_000)
+  t.true(Date.now() - started < 10_000)
   slow.cancel()
   quick[Symbol.dispose]()
 })
