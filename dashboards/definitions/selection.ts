@@ -11,9 +11,4 @@ export const selectionPanels: readonly Panel[] = [
   },
   { title: 'Connections', picture: 'line', question: { metrics: ['connections'], every: 'auto', where: "orientation != 'reply'" } },
   { title: 'Denials', picture: 'bar', question: { metrics: ['denials'], every: 'auto' } },
-  {
-    title: 'Ports',
-    picture: 'table',
-    question: { metrics: ['connections', 'flows'], by: ['protocol', 'server_port'], top: 20, where: "orientation != 'reply'" },
-  },
 ]

@@ -13,7 +13,7 @@ const stackedBars: Draw = (answer, view) => {
   const first = series[0]
   return {
     ...frame(view),
-    grid: { left: 8, right: 12, top: 12, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 12, top: 12, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: {
       ...tooltip(view),
       trigger: 'item',
@@ -46,7 +46,7 @@ const ranking: Draw = (answer, view): Option => {
   const unit = answer.columns[metrics[0]!]?.unit ?? ''
   return {
     ...frame(view),
-    grid: { left: 8, right: 60, top: 8, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 60, top: 8, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: {
       ...tooltip(view),
       trigger: 'item',
@@ -55,7 +55,7 @@ const ranking: Draw = (answer, view): Option => {
     xAxis: { ...valueAxis(view, unit, false), position: 'bottom' },
     yAxis: {
       type: 'category',
-      data: rows.map(row => groupName(row, groups) || 'all'),
+      data: rows.map(row => groupName(row, groups, answer.columns) || 'all'),
       axisTick: { show: false },
       axisLine: { show: false },
       axisLabel: { color: view.colours.text, width: 240, overflow: 'truncate' },

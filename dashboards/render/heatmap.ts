@@ -13,15 +13,15 @@ export const heatmap: Draw = (answer, view) => {
   const across = time >= 0 ? time : (groups.at(-1) ?? 0)
   const down = groups.filter(at => at !== across)
   const columns = orderedColumns(answer.rows, across, time >= 0)
-  const names = [...new Set(answer.rows.map(row => groupName(row, down)))].reverse()
+  const names = [...new Set(answer.rows.map(row => groupName(row, down, answer.columns)))].reverse()
   const cells = answer.rows.map(row => [
     columns.indexOf(keyOf(row[across]!, time >= 0)),
-    names.indexOf(groupName(row, down)),
+    names.indexOf(groupName(row, down, answer.columns)),
     Number(row[metric]),
   ])
   return {
     ...frame(view),
-    grid: { left: 8, right: 12, top: 12, bottom: 36, containLabel: true },
+    grid: { left: 8, right: 12, top: 12, bottom: 36, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: {
       ...tooltip(view),
       trigger: 'item',

@@ -16,7 +16,7 @@ function overTime(answer: Answer, view: View, stacked: boolean): Option {
   const units = [...new Set(series.map(({ unit }) => unit))].slice(0, 2)
   return {
     ...frame(view),
-    grid: { left: 8, right: units.length > 1 ? 8 : 12, top: 12, bottom: 4, containLabel: true },
+    grid: { left: 8, right: units.length > 1 ? 8 : 12, top: 12, bottom: 4, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
     tooltip: { ...tooltip(view), trigger: 'axis', formatter: (hits: Hit[]) => explain(hits, series) },
     xAxis: timeAxis(view),
     yAxis: units.length ? units.map((unit, at) => valueAxis(view, unit, series.find(line => line.unit === unit)!.perSecond, at)) : [{}],
@@ -73,12 +73,15 @@ export const valueAxis = ({ colours }: View, unit: string, perSecond: boolean, a
   axisLabel: { color: colours.muted, formatter: (value: number) => format(value, unit, perSecond) },
 })
 
+/** So few would not make a line. */
+const fewPoints = 3
+
 const drawLine = ({ name, points }: Series, { colour, axis, stacked }: { colour: string; axis: number; stacked: boolean }): Option => ({
   type: 'line',
   name,
   yAxisIndex: Math.max(0, axis),
   data: points.map(({ time, value }) => [time, value]),
-  showSymbol: points.length < 2,
+  showSymbol: points.filter(({ value }) => value !== null).length < fewPoints,
   symbolSize: 5,
   lineStyle: { width: stacked ? 1 : 1.75, color: colour },
   itemStyle: { color: colour },

@@ -51,7 +51,7 @@ function bandsOf(answer: Answer, metricNames: readonly string[]): { nodes: strin
   const links = new Map<string, Link>()
   const nodes = new Set<string>()
   for (const row of answer.rows) {
-    const names = groups.map((at, depth) => `${depth}\u0000${wordsOf(row[at]!)}`)
+    const names = groups.map((at, depth) => `${depth}\u0000${wordsOf(row[at]!, answer.columns[at]!.name)}`)
     for (const name of names) nodes.add(name)
     for (const [at, source] of names.slice(0, -1).entries()) {
       const target = names[at + 1]!

@@ -19,6 +19,9 @@ export interface SeriesOptions {
   /** Seconds per point: counts are shown per second. */
   every?: number
   names?: Readonly<Record<string, string>>
+  /** Ends of the range in milliseconds. */
+  from?: number
+  to?: number
 }
 
 export const isTime = (column: Column) => /^(time|bucket)$/.test(column.name) || /time/i.test(column.type)
@@ -46,30 +49,73 @@ export function partsOf({ columns }: Answer, metrics: readonly string[]): Parts 
 export const recordsOf = ({ columns, rows }: Answer): Readonly<Record<string, Value>>[] =>
   rows.map(row => Object.fromEntries(columns.map(({ name }, at) => [name, row[at]!])))
 
-/** Words for a group's value: what is empty is said to be so. */
-export const wordsOf = (value: Value) =>
-  value === '' || value === null ? '(none)' : Array.isArray(value) ? value.join(', ') : String(value)
+const emptyWords: Readonly<Record<string, string>> = {
+  policy_name: '(no policy named)',
+  src_workload: '(no workload)',
+  dst_workload: '(no workload)',
+  src_namespace: '(outside)',
+  dst_namespace: '(outside)',
+}
+
+/** Words for a value of a column: what is empty is said to be so. */
+export function wordsOf(value: Value, name = ''): string {
+  if (value === '' || value === null) return emptyWords[name] ?? '(none)'
+  return Array.isArray(value) ? value.join(', ') : String(value)
+}
 
 /** The name of a row's group: `shop / checkout`. */
-export const groupName = (row: readonly Value[], groups: readonly number[]) => groups.map(at => wordsOf(row[at]!)).join(' / ')
+export const groupName = (row: readonly Value[], groups: readonly number[], columns: readonly Column[] = []) =>
+  groups.map(at => wordsOf(row[at]!, columns[at]?.name)).join(' / ')
 
-/** The lines of an answer over time, in the order the answer names their groups. */
-export function seriesOf(answer: Answer, metrics: readonly string[], { every, names = {} }: SeriesOptions = {}): Series[] {
+/** The lines of an answer over time, in the order the answer names their groups; all have the same points. */
+export function seriesOf(answer: Answer, metrics: readonly string[], options: SeriesOptions = {}): Series[] {
   const { time, groups, metrics: chosen } = partsOf(answer, metrics)
-  const lines = new Map<string, Series>()
+  const lines = new Map<string, { line: Omit<Series, 'points'>; values: Map<number, number | null> }>()
+  const times = new Set<number>()
   for (const row of answer.rows) {
-    const group = groupName(row, groups)
+    times.add(timeOf(row[time]!))
+    const group = groupName(row, groups, answer.columns)
     for (const at of chosen) {
-      const { name: metric, unit = '' } = answer.columns[at]!
-      const perSecond = every !== undefined && isCount(unit)
-      const label = names[metric] ?? metric
-      const name = group ? (chosen.length > 1 ? `${group} · ${label}` : group) : label
-      const line = lines.get(name) ?? { name, metric, unit, perSecond, points: [] }
-      lines.set(name, line)
-      line.points.push({ time: timeOf(row[time]!), value: scaled(row[at]!, perSecond ? every : 1) })
+      const line = lineOf(answer.columns[at]!, group, { ...options, several: chosen.length > 1 })
+      const known = lines.get(line.name) ?? { line, values: new Map<number, number | null>() }
+      lines.set(line.name, known)
+      known.values.set(timeOf(row[time]!), scaled(row[at]!, line.perSecond ? options.every! : 1))
     }
   }
-  return [...lines.values()].map(line => ({ ...line, points: line.points.sort((a, b) => a.time - b.time) }))
+  const grid = gridOf(times, answer, options)
+  return [...lines.values()].map(({ line, values }) => ({
+    ...line,
+    // Where nothing was counted the count is zero; where nothing was measured there is nothing.
+    points: grid.map(time => ({ time, value: values.get(time) ?? (isCount(line.unit) && !values.has(time) ? 0 : null) })),
+  }))
+}
+
+function lineOf(
+  { name: metric, unit = '' }: Column,
+  group: string,
+  { every, names = {}, several }: SeriesOptions & { several: boolean },
+): Omit<Series, 'points'> {
+  const label = names[metric] ?? metric
+  const name = group ? (several ? `${group} · ${label}` : group) : label
+  return { name, metric, unit, perSecond: every !== undefined && isCount(unit) }
+}
+
+const fewPoints = 4
+const mostPoints = 5000
+
+/** Every point in time from the first to the last that is complete; the incomplete ones too when there are few. */
+function gridOf(times: ReadonlySet<number>, { meta }: Answer, { every, from, to }: SeriesOptions): number[] {
+  const seen = [...times].sort((a, b) => a - b)
+  if (!every || !seen.length) return seen
+  const step = every * 1000
+  const first = from === undefined ? seen[0]! : Math.min(seen[0]!, seen[0]! - Math.floor((seen[0]! - from) / step) * step)
+  const known = meta.watermark ? Math.min(timeOf(meta.watermark), to ?? Infinity) : seen.at(-1)! + step
+  const last = Math.max(seen.at(-1)!, first + Math.floor((known - first) / step - 1) * step)
+  const count = Math.min(mostPoints, Math.round((last - first) / step) + 1)
+  const partial = new Set((meta.partial ?? []).map(timeOf))
+  const grid = Array.from({ length: count }, (_, at) => first + at * step)
+  const complete = grid.filter(time => !partial.has(time))
+  return complete.length >= fewPoints ? complete : grid
 }
 
 const scaled = (value: Value, seconds: number) => (value === null ? null : Number(value) / seconds)

@@ -14,6 +14,10 @@ export function moment(time: number): string {
   return `${date.getDate()} ${date.toLocaleString('en', { month: 'short' })} ${clock(time)}`
 }
 
+/** The time of day when it is today, else with its date. */
+export const when = (time: number, now = Date.now()) =>
+  new Date(time).toDateString() === new Date(now).toDateString() ? clock(time) : moment(time)
+
 /** 2026-11-21 14:03:20 UTC. */
 export const utc = (time: number) => `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 

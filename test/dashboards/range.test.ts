@@ -1,18 +1,14 @@
 import test from 'ava'
-import { before, everyFor, halves, lengthOf, rangeWords, wider } from '../../dashboards/web/state/range.ts'
+import { end, everyFor, lengthOf, rangeWords, wider } from '../../dashboards/web/state/range.ts'
 
-test('the time before is as long and ends where the range begins', t => {
-  t.deepEqual(before({ from: 'now-15m', to: 'now' }), { from: 'now-1800s', to: 'now-15m' })
-  t.deepEqual(before({ from: '2026-11-21T10:00:00.000Z', to: '2026-11-21T10:10:00.000Z' }), {
-    from: '2026-11-21T09:50:00.000Z',
-    to: '2026-11-21T10:00:00.000Z',
-  })
-})
-
-test('the halves of a range meet in its middle', t => {
-  t.deepEqual(halves({ from: 'now-1h', to: 'now' }), [
-    { from: 'now-1h', to: 'now-1800s' },
-    { from: 'now-1800s', to: 'now' },
+test('the end of a range is compared with all before it, back to as long before the range', t => {
+  t.deepEqual(end({ from: 'now-15m', to: 'now' }), [
+    { from: 'now-180s', to: 'now' },
+    { from: 'now-1800s', to: 'now-180s' },
+  ])
+  t.deepEqual(end({ from: '2026-11-21T10:00:00.000Z', to: '2026-11-21T10:05:00.000Z' }), [
+    { from: '2026-11-21T10:03:00.000Z', to: '2026-11-21T10:05:00.000Z' },
+    { from: '2026-11-21T09:55:00.000Z', to: '2026-11-21T10:03:00.000Z' },
   ])
 })
 

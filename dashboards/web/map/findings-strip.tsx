@@ -1,16 +1,17 @@
+import { duration } from '../../render/units.ts'
 import { Icon } from '../components/icon.tsx'
 import { useApp } from '../state/context.ts'
 import { go } from '../state/navigation.ts'
 import type { Seen } from './use-graph.ts'
 
-const most = 5
+const most = 8
 const icons = { denials: 'denials', errors: 'signals', latency: 'clock' } as const
 const words = { denials: 'Denied', errors: 'Failing', latency: 'Slower' } as const
 
 /** What stands out, the worst first; a click goes there. */
 export function FindingsStrip({ seen }: { seen: Seen }) {
   const { state } = useApp()
-  const { findings, comparedWith } = seen
+  const { findings, recentSeconds } = seen
   if (!findings.length) {
     return (
       <p class="findings-calm">
@@ -19,33 +20,33 @@ export function FindingsStrip({ seen }: { seen: Seen }) {
     )
   }
   return (
-    <section class="findings" aria-label="What stands out" title={`Compared with ${comparedWith}`}>
+    <section class="findings" aria-label="What stands out" title={`The last ${duration(recentSeconds)} compared with the time before`}>
       <ul>
         {findings.slice(0, most).map(finding => (
           <li key={finding.kind + finding.edge}>
             <button
               type="button"
-              class={`finding ${finding.kind} ${finding.isNew ? 'new' : ''}`}
+              class={`finding ${finding.kind} ${finding.state}`}
               aria-pressed={state.select === finding.edge}
               onClick={() => go({ select: state.select === finding.edge ? '' : finding.edge })}
             >
               <span class="finding-kind">
                 <Icon name={icons[finding.kind]} />
                 {words[finding.kind]}
-                {finding.isNew && <b>new</b>}
+                {finding.state !== 'lasting' && <b>{finding.state}</b>}
               </span>
               <span class="finding-edge">
                 {finding.from} → {finding.to}
               </span>
               <span class="finding-text">
                 {finding.text}
-                {finding.before && <small> {finding.before}</small>}
+                {finding.aside && <small> {finding.aside}</small>}
               </span>
             </button>
           </li>
         ))}
+        {findings.length > most && <li class="muted">and {findings.length - most} more</li>}
       </ul>
-      {findings.length > most && <span class="muted">and {findings.length - most} more</span>}
     </section>
   )
 }

@@ -131,6 +131,7 @@ export function served({ edges }: Graph, id: string): Measures {
     errors,
     error_ratio: ratioOf(into, errors, requests),
     latency_p95: slowest || null,
+    ports: portsOf(into),
   }
 }
 
@@ -138,6 +139,15 @@ export function served({ edges }: Graph, id: string): Measures {
 export function sent({ edges }: Graph, id: string): number {
   const out = [...edges.values()].filter(edge => edge.from === id)
   return out.reduce((total, { requests, connections }) => total + (requests || connections), 0)
+}
+
+/** The ports of links, each once. */
+function portsOf(edges: readonly MapEdge[]): MapEdge['ports'] {
+  const groups = Map.groupBy(
+    edges.flatMap(({ ports }) => ports),
+    ({ port, protocol }) => `${protocol}/${port}`,
+  )
+  return [...groups.values()].map(same => ({ ...same[0]!, flows: same.reduce((sum, { flows }) => sum + flows, 0) }))
 }
 
 const ratioOf = (edges: readonly MapEdge[], errors: number, requests: number) =>

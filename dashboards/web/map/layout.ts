@@ -28,9 +28,18 @@ export interface Layout {
 export const card = { width: 146, height: 44 }
 /** From one column to the next. */
 export const column = card.width + 52
-const row = card.height + 20
 const padding = { side: 12, top: 28, bottom: 12 }
-const gap = 22
+
+/** Distances between rows and between boxes. */
+interface Spacing {
+  row: number
+  box: number
+}
+
+const tight: Spacing = { row: card.height + 20, box: 22 }
+const roomy: Spacing = { row: card.height + 42, box: 36 }
+/** From this ratio of width to height on there is room above and below. */
+const wide = 2.1
 
 interface Item {
   id: string
@@ -52,18 +61,27 @@ export function layoutOf(items: readonly Item[], links: readonly Link[]): Layout
     items.map(({ id }) => id),
     links,
   )
-  let groups = groupsOf(items, ranks)
-  let placed = place(groups)
+  const layout = arrange(items, links, { ranks, spacing: tight })
+  return layout.width > layout.height * wide ? arrange(items, links, { ranks, spacing: roomy }) : layout
+}
+
+function arrange(
+  items: readonly Item[],
+  links: readonly Link[],
+  { ranks, spacing }: { ranks: ReadonlyMap<string, number>; spacing: Spacing },
+): Layout {
+  let groups = groupsOf(items, ranks, spacing)
+  let placed = place(groups, spacing)
   for (let sweep = 0; sweep < 3; sweep++) {
-    groups = settle(groups, links)
-    sortColumns(groups, links, place(groups).nodes)
-    placed = place(groups)
+    groups = settle(groups, links, spacing)
+    sortColumns(groups, links, place(groups, spacing).nodes)
+    placed = place(groups, spacing)
   }
   return placed
 }
 
 /** Nodes without a namespace stand alone, each in an invisible box. */
-function groupsOf(items: readonly Item[], ranks: ReadonlyMap<string, number>): Group[] {
+function groupsOf(items: readonly Item[], ranks: ReadonlyMap<string, number>, { row }: Spacing): Group[] {
   const members = Map.groupBy(
     [...items].sort((a, b) => (a.id < b.id ? -1 : 1)),
     ({ id, group }) => group || `\u0000${id}`,
@@ -83,7 +101,7 @@ function groupsOf(items: readonly Item[], ranks: ReadonlyMap<string, number>): G
 }
 
 /** Stacks boxes in their order, each as high up as the columns it covers allow. */
-function place(groups: readonly Group[]): Layout {
+function place(groups: readonly Group[], { row, box: gap }: Spacing): Layout {
   const free = new Map<number, number>()
   const nodes = new Map<string, Placed>()
   const boxes: Box[] = []
@@ -106,16 +124,16 @@ function place(groups: readonly Group[]): Layout {
 const tooManyToSwap = 24
 
 /** Swaps boxes while that makes the links shorter. */
-function settle(groups: readonly Group[], links: readonly Link[]): Group[] {
+function settle(groups: readonly Group[], links: readonly Link[], spacing: Spacing): Group[] {
   let best = [...groups]
   if (best.length > tooManyToSwap) return best
-  let least = costOf(place(best), links)
+  let least = costOf(place(best, spacing), links)
   for (let improved = true; improved;) {
     improved = false
     for (let a = 0; a < best.length; a++) {
       for (let b = a + 1; b < best.length; b++) {
         const tried = best.with(a, best[b]!).with(b, best[a]!)
-        const cost = costOf(place(tried), links)
+        const cost = costOf(place(tried, spacing), links)
         if (cost < least - 0.5) [best, least, improved] = [tried, cost, true]
       }
     }

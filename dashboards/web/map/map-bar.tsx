@@ -5,7 +5,7 @@ import { levels } from '../state/url.ts'
 import type { Graph } from './graph.ts'
 
 /** Level, search and colouring of the map. */
-export function MapBar({ graph }: { graph: Graph }) {
+export function MapBar({ graph, hidden }: { graph: Graph; hidden: number }) {
   const { state } = useApp()
   return (
     <div class="map-bar">
@@ -39,11 +39,11 @@ export function MapBar({ graph }: { graph: Graph }) {
       <button
         type="button"
         class="button small"
-        aria-pressed={state.quiet}
-        title="Leave out DNS, monitoring and nodes"
+        aria-pressed={!state.quiet}
+        title="Nodes, DNS and monitoring; what is denied is always shown"
         onClick={() => go({ quiet: !state.quiet })}
       >
-        Hide plumbing
+        Infrastructure{state.quiet && hidden > 0 ? ` (${hidden} hidden)` : ''}
       </button>
       <Legend colour={state.colour} />
     </div>

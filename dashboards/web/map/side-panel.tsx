@@ -31,6 +31,7 @@ export function SidePanel({ graph, denials, seconds }: { graph: Graph; denials: 
       {selectionPanels.map(panel => (
         <PanelCard key={panel.title} panel={panel} where={asServer} hideWhenEmpty />
       ))}
+      <PortList ports={(edge ?? served(graph, node!.id)).ports} />
       {node && <Neighbours graph={graph} id={node.id} seconds={seconds} />}
     </aside>
   )
@@ -133,3 +134,22 @@ function Neighbours({ graph, id, seconds }: { graph: Graph; id: string; seconds:
     </>
   )
 }
+
+const PortList = ({ ports }: { ports: Measures['ports'] }) =>
+  ports.length ? (
+    <section class="card neighbours">
+      <h3>Ports</h3>
+      <ul>
+        {[...ports]
+          .sort((a, b) => b.flows - a.flows)
+          .map(({ port, protocol, flows }) => (
+            <li key={`${protocol}/${port}`} class="port">
+              <span class="mono">
+                {protocol}/{port}
+              </span>
+              <span class="muted number">{format(flows, 'count')} flows</span>
+            </li>
+          ))}
+      </ul>
+    </section>
+  ) : null

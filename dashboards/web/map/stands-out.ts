@@ -1,4 +1,4 @@
-/** What an SRE should look at first: computed from this window of time and an earlier one. */
+/** What an SRE should look at first: the end of the range compared with all that came before it. */
 import type { Denial } from '../../../query-api/denials.ts'
 import { clock } from '../../render/time.ts'
 import { duration, percent, si } from '../../render/units.ts'
@@ -13,30 +13,44 @@ export interface Finding {
   /** The number that stands out. */
   text: string
   /** What it was before, or who decided. */
-  before: string
-  /** It was not so before. */
-  isNew: boolean
+  aside: string
+  /** It was not so before; it is as it was; it is over. */
+  state: 'new' | 'lasting' | 'over'
   score: number
 }
 
-const least = { errors: 3, ratio: 0.01, requests: 10, slower: 1.5, slowerBy: 0.004 }
+export interface Windows {
+  /** The whole range. */
+  whole: Graph
+  /** The end of it. */
+  recent: Graph
+  /** What came before the end, back to as long before the range as it is long; nothing when nothing was seen then. */
+  before: Graph | undefined
+  seconds: { recent: number; before: number }
+  denials: readonly Denial[]
+}
 
-/** Findings, the most telling first. `earlier` is nothing when there is no earlier time to compare with. */
-export function findings(now: Graph, earlier: Graph | undefined, denials: readonly Denial[] = []): Finding[] {
-  return [...now.edges.values()]
+const least = { errors: 5, ratio: 0.01, worse: 2, requests: 10, slower: 1.5, slowerBy: 0.004, denialsUp: 3 }
+
+/** Findings, the most telling first. */
+export function findings(windows: Windows): Finding[] {
+  const { whole, recent, before } = windows
+  return [...whole.edges.values()]
     .flatMap(edge => {
-      const past = earlier?.edges.get(edge.id)
-      const found = [
-        denied(edge, past, { isCompared: Boolean(earlier), denials: denialsOf(now, denials, edge.id) }),
-        failing(edge, past),
-        slower(edge, past),
-      ]
-      return found.flatMap(each => (each ? [named(each, edge, now)] : []))
+      const compared = { edge, now: recent.edges.get(edge.id), past: before?.edges.get(edge.id) }
+      const found = [denied(compared, windows), failing(compared, before !== undefined), slower(compared)]
+      return found.flatMap(each => (each ? [named(each, edge, whole)] : []))
     })
     .sort((a, b) => b.score - a.score || (a.edge < b.edge ? -1 : 1))
 }
 
 type Found = Omit<Finding, 'edge' | 'from' | 'to'>
+
+interface Compared {
+  edge: MapEdge
+  now: MapEdge | undefined
+  past: MapEdge | undefined
+}
 
 const named = (found: Found, { id, from, to }: MapEdge, { nodes }: Graph): Finding => ({
   ...found,
@@ -46,48 +60,57 @@ const named = (found: Found, { id, from, to }: MapEdge, { nodes }: Graph): Findi
 })
 
 /** A policy that suddenly denies what was allowed is an incident; one that always denied is at work. */
-function denied(
-  edge: MapEdge,
-  past: MapEdge | undefined,
-  { isCompared, denials }: { isCompared: boolean; denials: readonly Denial[] },
-): Found | undefined {
+function denied({ edge, now, past }: Compared, { whole, before, seconds, denials }: Windows): Found | undefined {
   if (!edge.denials) return
-  const isNew = isCompared && !past?.denials
-  const wasAllowed = Boolean(past && past.flows + past.requests > 0)
-  const newest = [...denials].sort((a, b) => (a.first_seen < b.first_seen ? 1 : -1))[0]
-  const by = newest
-    ? `by ${policyWord(newest.policy, newest.reason)}${isNew ? ` since ${clock(Date.parse(newest.first_seen), false)}` : ''}`
-    : ''
+  const [rate, was] = [(now?.denials ?? 0) / seconds.recent, (past?.denials ?? 0) / seconds.before]
+  const state = !rate ? 'over' : before && rate > least.denialsUp * was ? 'new' : 'lasting'
+  const wasAllowed = Boolean(past && past.flows + past.requests > past.denials * 2)
+  const newest = denialsOf(whole, denials, edge.id).sort((a, b) => (a.first_seen < b.first_seen ? 1 : -1))[0]
+  const since = newest && state === 'new' ? ` since ${clock(Date.parse(newest.first_seen), false)}` : ''
+  const until = newest && state === 'over' ? ` until ${clock(Date.parse(newest.last_seen), false)}` : ''
   return {
     kind: 'denials',
     text: `${si(edge.denials)} denied`,
-    before: by,
-    isNew,
-    score: (isNew ? (wasAllowed ? 90 : 40) : 12) + Math.log10(1 + edge.denials),
+    aside: newest ? `by ${policyWord(newest.policy, newest.reason)}${since}${until}` : '',
+    state,
+    score: (state === 'new' ? (wasAllowed ? 90 : 45) : state === 'over' ? 20 : 10) + Math.log10(1 + edge.denials),
   }
 }
 
-function failing({ errors, error_ratio: ratio }: MapEdge, past: MapEdge | undefined): Found | undefined {
-  if (ratio === null || errors < least.errors || ratio < least.ratio) return
+const isFailing = ({ errors, error_ratio: ratio }: MapEdge) => errors >= least.errors && (ratio ?? 0) >= least.ratio
+
+function failing({ edge, now, past }: Compared, isCompared: boolean): Found | undefined {
   const was = past?.error_ratio ?? 0
-  const isNew = Boolean(past) && ratio > 2 * was
+  if (now && isFailing(now)) {
+    const ratio = now.error_ratio ?? 0
+    const isNew = isCompared && ratio > least.worse * was
+    const aside = past ? `${percent(was)} before` : ''
+    return {
+      kind: 'errors',
+      text: `${percent(ratio)} errors`,
+      aside,
+      state: isNew ? 'new' : 'lasting',
+      score: (isNew ? 60 : 30) + 100 * Math.min(0.3, ratio),
+    }
+  }
+  if (!isFailing(edge)) return
   return {
     kind: 'errors',
-    text: `${percent(ratio)} errors`,
-    before: past ? `${percent(was)} before` : '',
-    isNew,
-    score: (isNew ? 60 : 30) + 100 * Math.min(0.3, ratio),
+    text: `${percent(edge.error_ratio ?? 0)} errors`,
+    aside: `${percent(now?.error_ratio ?? 0)} now`,
+    state: 'over',
+    score: 25,
   }
 }
 
-function slower({ requests, latency_p95: now }: MapEdge, past: MapEdge | undefined): Found | undefined {
-  const was = past?.latency_p95
-  if (!now || !was || requests < least.requests || now < was * least.slower || now - was < least.slowerBy) return
+function slower({ now, past }: Compared): Found | undefined {
+  const [is, was] = [now?.latency_p95, past?.latency_p95]
+  if (!now || !is || !was || now.requests < least.requests || is < was * least.slower || is - was < least.slowerBy) return
   return {
     kind: 'latency',
-    text: `p95 ${duration(now)}`,
-    before: `${duration(was)} before`,
-    isNew: true,
-    score: 40 + 2 * Math.min(9, now / was),
+    text: `p95 ${duration(is)}`,
+    aside: `${duration(was)} before`,
+    state: 'new',
+    score: 40 + 2 * Math.min(9, is / was),
   }
 }

@@ -1,5 +1,5 @@
 import { denialsByEnd, denialsOverTime } from '../../definitions/denials.ts'
-import { ago, moment, utc } from '../../render/time.ts'
+import { ago, utc, when } from '../../render/time.ts'
 import { format } from '../../render/units.ts'
 import { PanelCard } from '../components/panel-card.tsx'
 import { Failure, Skeleton } from '../components/notice.tsx'
@@ -89,7 +89,7 @@ function Line({ denial }: { denial: DenialRow }) {
       </td>
       <td class="right number">{format(denial.count, 'count')}</td>
       <td class="right number" title={utc(denial.first)}>
-        {moment(denial.first)}
+        {when(denial.first)}
       </td>
       <td class="right number" title={utc(denial.last)}>
         {ago(denial.last)}

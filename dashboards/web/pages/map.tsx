@@ -21,7 +21,7 @@ export function MapPage() {
   return (
     <>
       {graph.nodes.size > 0 && <FindingsStrip seen={value} />}
-      <MapBar graph={graph} />
+      <MapBar graph={graph} hidden={value.graph.nodes.size - graph.nodes.size} />
       <div class="map-page">
         {graph.nodes.size ? <ServiceMap graph={graph} seconds={seconds} /> : <NothingYet />}
         {(node || edge) && <SidePanel key={state.select} graph={graph} denials={value.denials} seconds={seconds} />}

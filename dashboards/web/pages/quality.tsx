@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { Quality as Answer } from '../../../query-api/quality.ts'
-import { ago, moment, utc } from '../../render/time.ts'
+import { ago, utc, when } from '../../render/time.ts'
 import { duration, format, percent, si } from '../../render/units.ts'
 import { quality } from '../api.ts'
 import { Failure, Skeleton } from '../components/notice.tsx'
@@ -130,7 +130,7 @@ const Table = ({ title, about, empty, head, children }: TableProps) => (
 
 const Time = ({ text }: { text: string | null }) => (
   <td class="right number" title={text ? utc(Date.parse(text)) : ''}>
-    {text ? moment(Date.parse(text)) : '–'}
+    {text ? when(Date.parse(text)) : '–'}
   </td>
 )
 

@@ -16,8 +16,9 @@ export interface WorkloadSignals {
 }
 
 /** Rows of what is in the cluster; counts become rates. */
-export const workloadsOf = ({ rows }: Pick<SignalsAnswer, 'rows'>, seconds: number): WorkloadSignals[] =>
-  rows
+export function workloadsOf({ rows, times, meta }: SignalsAnswer, seconds: number): WorkloadSignals[] {
+  const complete = <T>(series: readonly T[]) => series.filter((_, at) => !meta.partial.includes(times[at]!))
+  return rows
     .filter(({ target }) => target.namespace)
     .map(({ target, metrics, series }) => ({
       id: target.id,
@@ -30,7 +31,8 @@ export const workloadsOf = ({ rows }: Pick<SignalsAnswer, 'rows'>, seconds: numb
       latency_p99: metrics.latency_p99,
       connections: rate(metrics.connections, seconds),
       drops: metrics.drops || null,
-      trend: series.requests.some(Boolean) ? series.requests : series.flows,
+      trend: complete(series.requests.some(Boolean) ? series.requests : series.flows),
     }))
+}
 
 const rate = (count: number | null, seconds: number) => (count ? count / seconds : null)

@@ -33,18 +33,15 @@ function earlier(point: string, back: number): string {
   return total ? `now-${total}s` : 'now'
 }
 
-/** The range of the same length just before. */
-export function before(range: Range): Range {
-  const length = lengthOf(range)
-  return { from: earlier(range.from, length), to: range.from }
-}
+const shortestEnd = 120
 
-/** The first and the second half of a range. */
-export function halves(range: Range): [Range, Range] {
-  const middle = earlier(range.to, Math.round(lengthOf(range) / 2))
+/** The end of a range (a fifth, two minutes or more), and what came before that, back to as long before the range as it is long. */
+export function end(range: Range): [recent: Range, before: Range] {
+  const length = lengthOf(range)
+  const turn = earlier(range.to, Math.min(length, Math.max(shortestEnd, Math.round(length / 5))))
   return [
-    { from: range.from, to: middle },
-    { from: middle, to: range.to },
+    { from: turn, to: range.to },
+    { from: earlier(range.from, length), to: turn },
   ]
 }
 

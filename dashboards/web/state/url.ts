@@ -13,7 +13,7 @@ interface Codec<T> {
 }
 
 const text = (initial = ''): Codec<string> => ({ initial, read: value => value, write: value => value })
-const flag: Codec<boolean> = { initial: false, read: value => value === '1', write: value => (value ? '1' : '0') }
+const flag = (initial = false): Codec<boolean> => ({ initial, read: value => value === '1', write: value => (value ? '1' : '0') })
 
 const whole = (initial: number, max: number): Codec<number> => ({
   initial,
@@ -45,13 +45,13 @@ const codecs = {
   select: text(),
   search: text(),
   colour: oneOf(['errors', 'latency'], 'errors'),
-  /** Leave out the cluster's own services, such as DNS. */
-  quiet: flag,
+  /** Leave out the cluster's own services, such as DNS; what is denied stays. */
+  quiet: flag(true),
   /** Column a table is sorted by, with a minus when largest first. */
   sort: text(),
   kind: oneOf(['flow', 'request'], 'flow'),
   columns: list(),
-  live: flag,
+  live: flag(),
   metrics: list(['requests']),
   by: list(['dst_namespace', 'dst_workload']),
   picture: oneOf(pictures, 'line' as Picture),

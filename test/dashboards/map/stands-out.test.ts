@@ -1,5 +1,5 @@
 import test from 'ava'
-import { graphOf } from '../../../dashboards/web/map/graph.ts'
+import { type Graph, graphOf } from '../../../dashboards/web/map/graph.ts'
 import { findings } from '../../../dashboards/web/map/stands-out.ts'
 import type { Denial } from '../../../query-api/denials.ts'
 import type { Edge, TopologyNode } from '../../../query-api/topology.ts'
@@ -46,6 +46,13 @@ const healthy = graph(
   edge('cart', 'postgres', { requests: 0, error_ratio: null, latency_p95: null, denials: 40 }),
 )
 
+/** Nine times as long as the end of the range: the same rates. */
+const busy = graph(
+  edge('checkout', 'payment', {}),
+  edge('checkout', 'fraud', {}),
+  edge('cart', 'postgres', { requests: 0, error_ratio: null, latency_p95: null, denials: 360 }),
+)
+
 const incident = graph(
   edge('checkout', 'payment', { errors: 120, error_ratio: 0.12, latency_p95: 0.4 }),
   edge('checkout', 'fraud', { denials: 800 }),
@@ -69,31 +76,51 @@ const denial: Denial = {
   series: [],
 }
 
+const windows = (recent: Graph, before: Graph | undefined, whole = recent) => ({
+  whole,
+  recent,
+  before,
+  seconds: { recent: 180, before: 1620 },
+  denials: [denial],
+})
+
 test('a new denial comes first, then new errors, then slower answers, then what was always denied', t => {
   t.deepEqual(
-    findings(incident, healthy, [denial]).map(({ kind, from, to, isNew }) => [kind, from, to, isNew]),
+    findings(windows(incident, busy)).map(({ kind, from, to, state }) => [kind, from, to, state]),
     [
-      ['denials', 'checkout', 'fraud', true],
-      ['errors', 'checkout', 'payment', true],
-      ['latency', 'checkout', 'payment', true],
-      ['denials', 'cart', 'postgres', false],
+      ['denials', 'checkout', 'fraud', 'new'],
+      ['errors', 'checkout', 'payment', 'new'],
+      ['latency', 'checkout', 'payment', 'new'],
+      ['denials', 'cart', 'postgres', 'lasting'],
     ],
   )
 })
 
 test('a denial names the policy', t => {
-  t.regex(findings(incident, healthy, [denial])[0]!.before, /restrict-fraud/)
+  t.regex(findings(windows(incident, busy))[0]!.aside, /restrict-fraud since/)
+})
+
+test('what has ended is told as over, after what is new', t => {
+  const found = findings(windows(healthy, busy, incident))
+  t.deepEqual(
+    found.map(({ kind, to, state }) => [kind, to, state]),
+    [
+      ['errors', 'payment', 'over'],
+      ['denials', 'fraud', 'over'],
+      ['denials', 'postgres', 'lasting'],
+    ],
+  )
 })
 
 test('a healthy shop has nothing new', t => {
-  t.false(findings(healthy, healthy).some(({ isNew }) => isNew))
+  t.false(findings(windows(healthy, busy)).some(({ state }) => state === 'new'))
 })
 
 test('without an earlier time nothing is called new', t => {
-  t.false(findings(incident, undefined).some(({ isNew }) => isNew))
+  t.false(findings(windows(incident, undefined)).some(({ state }) => state === 'new'))
 })
 
 test('a handful of requests proves nothing', t => {
   const few = graph(edge('checkout', 'payment', { requests: 4, errors: 1, error_ratio: 0.25, latency_p95: 3 }))
-  t.deepEqual(findings(few, healthy), [])
+  t.deepEqual(findings(windows(few, healthy)), [])
 })

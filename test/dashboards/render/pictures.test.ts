@@ -18,7 +18,7 @@ const overTime: Answer = {
     [minute(0), 'payment', 600],
     [minute(1), 'payment', null],
   ],
-  meta: { watermark: minute(1) },
+  meta: { watermark: minute(1), partial: [] },
 }
 
 const edges: Answer = {
@@ -34,7 +34,7 @@ const edges: Answer = {
 const ends = { from: Date.parse(minute(0)), to: Date.parse(minute(2)) }
 const view = { metrics: ['requests'], colours: light, title: 'Requests' }
 
-test('counts over time are shown per second, in order of time, gaps left open', t => {
+test('counts over time are shown per second, in order of time; nothing counted is zero, nothing known is a gap', t => {
   const series = seriesOf(overTime, ['requests'], { every: 60 })
   t.deepEqual(
     series.map(({ name, points }) => [name, points.map(({ value }) => value)]),
@@ -46,12 +46,12 @@ test('counts over time are shown per second, in order of time, gaps left open', 
 })
 
 const pictures: readonly [name: keyof typeof drawings, answer: Answer, every: number | undefined, contains: readonly RegExp[]][] = [
-  ['line', overTime, 60, [/10\/s/, /<path/]],
+  ['line', overTime, 60, [/12\/s/, /<path/]],
   ['area', overTime, 60, [/15\/s|12\/s|10\/s/, /fill-opacity="0.55"|opacity/]],
   ['bar', overTime, 60, [/\/s/]],
   ['bar', edges, undefined, [/frontend \/ cart/, />800</]],
   ['heatmap', overTime, 60, [/cart/, /payment/]],
-  ['sankey', edges, undefined, [/frontend/, /cart/, /\(none\)/]],
+  ['sankey', edges, undefined, [/frontend/, /cart/, /\(no workload\)/]],
 ]
 
 for (const [name, answer, every, contains] of pictures) {
