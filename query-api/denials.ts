@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { type End, endOf, fieldsOfBothEnds } from './end.ts'
-import { type Meta, mergeMeta } from './meta.ts'
+import type { Meta } from './meta.ts'
 import { pointLength } from './range.ts'
-import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
+import { type Asking, type Cell, ask, named, pointsOf } from './query.ts'
 
 export interface DenialsQuery {
   from?: string
@@ -43,40 +43,29 @@ export interface DenialsAnswer {
 const policyFields = ['policy_kind', 'policy_namespace', 'policy_name', 'policy_source']
 const by = [...fieldsOfBothEnds('workload'), 'server_port', 'protocol', 'direction', 'drop_reason', 'event', ...policyFields]
 const level = 'workload'
+const mostRows = 100_000
 
 /** Denials per edge, policy and reason, the most frequent first. */
-export async function denials({ from, to, where, every: asked, limit }: DenialsQuery, asking: Asking): Promise<DenialsAnswer> {
-  const every = asked ?? pointLength({ from, to }, asking.now)
-  const question = { from, to, where, by, metrics: ['denials'] }
-  const options = { dimensions: by.length }
-  const [totals, series] = await Promise.all([
-    ask(question, asking, { ...options, seen: true }),
-    ask({ ...question, every, top: limit }, asking, options),
-  ])
-  const times = pointsOf(series, every)
-  const drawn = seriesByGroup(series, times)
-  const all = named(totals)
-  const rows = all.slice(0, limit).map(row => denialOf(row, drawn.get(keyOf(row)) ?? times.map(() => 0)))
-  const meta = mergeMeta([totals.meta, series.meta])
-  return { times, rows, meta: { ...meta, truncated: totals.meta.truncated || all.length > limit } }
+export async function denials({ from, to, where, every = 0, limit }: DenialsQuery, asking: Asking): Promise<DenialsAnswer> {
+  const length = every || pointLength({ from, to }, asking.now)
+  const question = { from, to, where, by, metrics: ['denials'], every: length }
+  const answer = await ask(question, asking, { dimensions: by.length, rows: mostRows, seen: true })
+  const times = pointsOf(answer, length)
+  const groups = Map.groupBy(named(answer), keyOf)
+  const all = [...groups.values()].map(points => denialOf(points, times)).sort((a, b) => b.count - a.count)
+  return { times, rows: all.slice(0, limit), meta: { ...answer.meta, truncated: answer.meta.truncated || all.length > limit } }
 }
 
 type Row = Record<string, Cell>
 
 const keyOf = (row: Row) => JSON.stringify(by.map(name => row[name]))
 
-function seriesByGroup(series: Answer, times: readonly string[]): Map<string, number[]> {
-  const groups = new Map<string, number[]>()
-  for (const row of named(series)) {
-    const counts = groups.get(keyOf(row)) ?? times.map(() => 0)
-    groups.set(keyOf(row), counts)
-    counts[times.indexOf(String(row.time))] = Number(row.denials)
-  }
-  return groups
-}
-
-function denialOf(row: Row, series: number[]): Denial {
+/** One denial out of its points, in order of time. */
+function denialOf(points: Row[], times: readonly string[]): Denial {
+  const row = points[0]
   const text = (name: string) => String(row[name] ?? '')
+  const series = times.map(() => 0)
+  for (const point of points) series[times.indexOf(String(point.time))] += Number(point.denials)
   return {
     id: createHash('sha256').update(keyOf(row)).digest('hex').slice(0, 16),
     source: endOf(row, 'src', level),
@@ -87,9 +76,9 @@ function denialOf(row: Row, series: number[]): Denial {
     reason: text('drop_reason'),
     event: text('event'),
     policy: { kind: text('policy_kind'), namespace: text('policy_namespace'), name: text('policy_name'), source: text('policy_source') },
-    count: Number(row.denials),
+    count: series.reduce((sum, count) => sum + count, 0),
     first_seen: text('first_seen'),
-    last_seen: text('last_seen'),
+    last_seen: String(points.at(-1)?.last_seen),
     series,
   }
 }

@@ -56,6 +56,8 @@ const shortestHourlyRange = 2 * 86_400
 export interface PlanOptions {
   /** Most dimensions; the API's own questions have more than others may. */
   dimensions?: number
+  /** Most rows of the answer. */
+  rows?: number
   seen?: boolean
 }
 

@@ -36,15 +36,16 @@ export interface Asking {
 export const statementSettings = { max_execution_time: 20, cancel_http_readonly_queries_on_client_close: 1 } as const
 
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
-export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options?: PlanOptions): Promise<Answer> {
+export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {
+  const most = options.rows ?? queryLimits.rows
   const plan = planQuery(query, now, options)
-  const { sql, params } = toSql(plan, queryLimits.rows + 1)
+  const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
     coverage(clickhouse, plan, { now, signal }),
   ])
   const columns = columnsOf(plan)
-  const rows = result.rows.slice(0, queryLimits.rows).map(row => columns.map(column => cell(column, row[column.name], plan)))
+  const rows = result.rows.slice(0, most).map(row => columns.map(column => cell(column, row[column.name], plan)))
   return {
     columns,
     rows,
@@ -57,7 +58,7 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
       from: writeTime(plan.from),
       to: writeTime(plan.to),
       partial: partialPoints(plan, covered.watermark, now),
-      truncated: result.rows.length > queryLimits.rows,
+      truncated: result.rows.length > most,
       sql,
       params,
       elapsed_ms: Math.round(result.statistics.elapsed * 1000),

@@ -2,7 +2,6 @@ import { type End, type Level, endOf, fieldsOfBothEnds, fieldsOfEnd } from './en
 import { type Meta, mergeMeta } from './meta.ts'
 import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
 import { pointLength } from './range.ts'
-import { otherGroup } from './sql.ts'
 import { whereOf } from './where.ts'
 
 export const signalGroups = ['workload', 'namespace', 'service', 'edge'] as const
@@ -19,6 +18,7 @@ export interface SignalsQuery {
 }
 
 const flowMetrics = ['flows', 'connections', 'drops', 'denials'] as const
+const mostRows = 100_000
 const requestMetrics = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_p95', 'latency_p99'] as const
 const drawn = { flow: ['flows', 'denials'], request: ['requests', 'error_ratio', 'latency_p95'] } as const
 
@@ -50,14 +50,12 @@ export async function signals(query: SignalsQuery, asking: Asking): Promise<Sign
   const by = query.by === 'edge' ? fieldsOfBothEnds(level) : fieldsOfEnd('dst', level)
   const filters = whereOf(where, asking.now)
   const forward = where?.trim() ? `(${where}) AND orientation != reply` : 'orientation != reply'
-  const options = { dimensions: by.length }
-  const flow = (metrics: readonly string[], more: object) =>
-    ask({ from, to, by, where: forward, metrics: [...metrics], ...more }, asking, options)
-  const request = (metrics: readonly string[], more: object) =>
-    ask({ from, to, by, where, metrics: [...metrics], ...more }, asking, options)
+  const asked = (metrics: readonly string[], where: string | undefined, every?: number) =>
+    ask({ from, to, by, where, metrics: [...metrics], every }, asking, { dimensions: by.length, rows: mostRows })
+  // Counts add up over time; ratios and latencies do not, so those of the whole range are asked for.
   const answers = await Promise.all([
-    ...(filters.flow ? [flow(flowMetrics, {}), flow(drawn.flow, { every, top: limit })] : []),
-    ...(filters.request ? [request(requestMetrics, {}), request(drawn.request, { every, top: limit })] : []),
+    ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward, every), asked(flowMetrics.slice(2), forward, every)] : []),
+    ...(filters.request ? [asked(requestMetrics, where), asked(drawn.request, where, every)] : []),
   ])
   return merge(answers, { by: query.by, level, limit, every })
 }
@@ -88,16 +86,20 @@ const busiestFirst = ({ metrics: a }: Signals, { metrics: b }: Signals) =>
   Number(b.requests) - Number(a.requests) || Number(b.flows) - Number(a.flows)
 
 function add(row: Row, { groups, times, shape }: { groups: Map<string, Signals>; times: string[]; shape: Shape }): void {
-  if (Object.values(row).includes(otherGroup)) return
   const target = endOf(row, 'dst', shape.level)
   const source = shape.by === 'edge' ? endOf(row, 'src', shape.level) : undefined
   const key = JSON.stringify([source?.id, target.id])
   const group = groups.get(key) ?? nothingYet(target, source, times.length)
   groups.set(key, group)
-  if (row.time === undefined) for (const name of metricNames) if (row[name] !== undefined) group.metrics[name] = row[name] as number | null
-  if (row.time === undefined) return
-  const at = times.indexOf(String(row.time))
-  for (const name of seriesNames) if (row[name] !== undefined && at >= 0) group.series[name][at] = row[name] as number | null
+  if (row.time === undefined) Object.assign(group.metrics, pick(row, requestMetrics))
+  else addPoint(group, row, times.indexOf(String(row.time)))
+}
+
+const pick = (row: Row, names: readonly string[]) => Object.fromEntries(names.map(name => [name, row[name]]))
+
+function addPoint({ metrics, series }: Signals, row: Row, at: number): void {
+  for (const name of seriesNames) if (row[name] !== undefined) series[name][at] = row[name] as number | null
+  for (const name of flowMetrics) metrics[name] = Number(metrics[name]) + Number(row[name] ?? 0)
 }
 
 const metricNames = [...flowMetrics, ...requestMetrics]

@@ -2,8 +2,8 @@ import { type Metric, metrics as allMetrics } from '../schema/metric.ts'
 import { type RankingName, rankings } from '../schema/ranking.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import type { Plan } from './plan.ts'
-import { dimensionSql, policyFields } from './policy.ts'
-import { apartColumns, edgeSql, partitionSql, rankSql, viewColumn, viewSql } from './view.ts'
+import { asksForPolicy, dimensionSql, policyFields, policyOfEdge } from './policy.ts'
+import { type Best, bestViews, countsSql, edgeSql, rankingColumns } from './view.ts'
 
 export interface Statement {
   sql: string
@@ -13,14 +13,21 @@ export interface Statement {
 export const otherGroup = 'Other'
 
 /**
- * The plan as one statement. `counted` are the rows of the range with, for each order of views, whether the row is of the view that counts;
- * the rest adds up.
+ * The plan as one statement. `views` are the rows of the range, each with its edge and how its view ranks; `best_of_edge` has the best of each
+ * edge; `counted` are the rows that count; the rest adds up.
  */
 export function toSql(plan: Plan, limit: number): Statement {
   const parameters = new Parameters()
   const where = plan.filter && filterSql(plan.filter, parameters)
-  const counted = countedSql(plan, where)
-  const ctes = [`counted AS (\n${indent(counted)}\n)`, ...(plan.top ? [`top AS (\n${indent(topSql(plan))}\n)`] : [])]
+  const names = rankingsOf(plan.metrics)
+  const best = bestViews(names, asksForPolicy(plan.by, names) ? { denials: policyOfEdge } : {})
+  const parts: [name: string, sql: string][] = [
+    ['views', viewsSql(plan, names, where)],
+    ...best.map(({ name, sql }): [string, string] => [name, sql]),
+    ['counted', countedSql(plan, names, best)],
+    ...(plan.top === undefined ? [] : [['top', topSql(plan)] as [string, string]]),
+  ]
+  const ctes = parts.map(([name, sql]) => `${name} AS (\n${indent(sql)}\n)`)
   return { sql: `WITH\n${ctes.join(',\n')}\n${answerSql(plan, limit)}`, params: parameters.values }
 }
 
@@ -46,21 +53,28 @@ function measuresOf(metrics: readonly Metric[]): string[] {
   return [...new Set(metrics.flatMap(of))]
 }
 
-function countedSql(plan: Plan, where: string | undefined): string {
-  const names = rankingsOf(plan.metrics)
-  const dimensions = plan.by.map(name => dimensionSql(name, plan.by, names))
-  const measures = measuresOf(plan.metrics).map(name => `${name} AS ${measured(name)}`)
-  const columns = [...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...dimensions, ...measures, ...names.map(chosenSql)]
-  const outer = `SELECT\n  ${columns.join(',\n  ')}\nFROM (\n${indent(viewsSql(plan, names, where))}\n) AS views`
-  return countsAll(plan.metrics) ? outer : `SELECT * FROM (\n${indent(outer)}\n)\nWHERE ${names.map(name => `in_${name}`).join(' OR ')}`
-}
-
 /** Not the measure's own name, which may be that of a metric. */
 const measured = (measure: string) => `measured_${measure}`
 
-function chosenSql(name: RankingName): string {
-  const view = viewColumn(name)
-  return `${view}.1 > 0 AND ${view} = max(${view}) OVER (PARTITION BY ${partitionSql(name)}) AS in_${name}`
+function countedSql(plan: Plan, names: RankingName[], best: Best[]): string {
+  const dimensions = plan.by.map(name => dimensionSql(name, plan.by, names))
+  const measures = measuresOf(plan.metrics).map(name => `${name} AS ${measured(name)}`)
+  const only = onlyRanking(plan.metrics)
+  const flags = only ? [] : names.map(name => `${countsSql(name)} AS in_${name}`)
+  const columns = [...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...dimensions, ...measures, ...flags]
+  const join = best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`)
+  const where = only
+    ? [`WHERE ${countsSql(only)}`]
+    : countsAll(plan.metrics)
+      ? []
+      : [`WHERE ${names.map(name => `in_${name}`).join(' OR ')}`]
+  return [`SELECT\n  ${columns.join(',\n  ')}`, 'FROM views', ...join, ...where].join('\n')
+}
+
+/** The one order of views that all metrics share, so that only rows that count need be kept. */
+function onlyRanking(metrics: readonly Metric[]): RankingName | undefined {
+  const names = rankingsOf(metrics)
+  return names.length === 1 && !countsAll(metrics) ? names[0] : undefined
 }
 
 /** Whether some metric counts every row, so that none may be left out. */
@@ -81,16 +95,16 @@ const time = (micros: number) => {
     : `toDateTime64('${text.slice(0, 20)}${String(fraction).padStart(6, '0')}', 6, 'UTC')`
 }
 
-/** Rows of the table with the number of their edge and the rank of their view. */
+/** Rows of the table with the number of their edge and of their view. */
 function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): string {
   const kind = plan.kind.name as 'flow' | 'request'
-  const apart = names.flatMap(apartColumns).map(({ column, sql }) => `${sql} AS ${column}`)
-  const ranks = names.map(name => `(${rankSql(name)}, view) AS ${viewColumn(name)}`)
-  const added = names.length === 0 ? [] : [`${edgeSql(kind, plan.by)} AS edge`, `${viewSql(kind)} AS view`, ...apart, ...ranks]
-  const columns = ['*', ...added].join(',\n  ')
+  const filtered = onlyRanking(plan.metrics) !== undefined
+  const edge = names.length === 0 ? [] : [`${edgeSql(kind, plan.by)} AS edge`]
+  const columns = ['*', ...edge, ...names.flatMap(name => rankingColumns(name, kind, filtered))]
+  const selected = `SELECT\n${indent(columns.join(',\n'))}`
   const conditions = [rangeSql(plan), amongSql(plan.metrics, names), where && `(${where})`].filter(Boolean).join('\n  AND ')
-  if (plan.resolution > 0) return `SELECT ${columns}\nFROM ${plan.table}\nWHERE ${conditions}`
-  return `SELECT ${columns}\nFROM (\n${indent(recordsSql(plan, conditions, columns))}\n)`
+  if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
+  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, selected))}\n)`
 }
 
 function rangeSql({ from, to, compare, resolution }: Plan): string {
@@ -103,7 +117,7 @@ function rangeSql({ from, to, compare, resolution }: Plan): string {
 function amongSql(metrics: readonly Metric[], names: RankingName[]): string | undefined {
   const conditions = names.map(name => rankings[name].among as string)
   if (countsAll(metrics) || conditions.includes('1')) return undefined
-  return `(${conditions.map(sql => `(${sql})`).join(' OR ')})`
+  return `(${conditions.length === 1 ? conditions[0] : conditions.map(sql => `(${sql})`).join(' OR ')})`
 }
 
 /** Records added up to the rows a rollup would have; `columns` says which of them are read. */
@@ -122,27 +136,28 @@ function recordsSql({ kind, by, metrics, interval, table }: Plan, conditions: st
 /** Of kinds without rollups. */
 const countOnly = { records: { raw: 'count()' } }
 
-/** What a metric is over rows that `condition` chooses from. */
-function metricSql({ calculation }: Metric, condition?: string): string {
-  const given = (ranking: RankingName) => [`in_${ranking}`, condition].filter(Boolean).join(' AND ')
-  if ('all' in calculation) return condition ? `sumIf(${measured(calculation.all)}, ${condition})` : `sum(${measured(calculation.all)})`
-  if ('sum' in calculation) return `sumIf(${measured(calculation.sum)}, ${given(calculation.ranking)})`
-  if ('ratio' in calculation) {
-    const [part, whole] = calculation.ratio.map(name => `sumIf(${measured(name)}, ${given(calculation.ranking)})`)
-    return `${part} / ${whole}`
-  }
+/** What a metric is over the rows of `counted`, or over those of them for which `condition` holds. */
+function metricSql(metric: Metric, metrics: readonly Metric[], condition?: string): string {
+  const { calculation } = metric
+  const flags = 'ranking' in calculation && !onlyRanking(metrics) ? [`in_${calculation.ranking}`] : []
+  const given = [...flags, ...(condition ? [condition] : [])].join(' AND ')
+  const add = (measure: string) => (given ? `sumIf(${measured(measure)}, ${given})` : `sum(${measured(measure)})`)
+  if ('all' in calculation) return add(calculation.all)
+  if ('sum' in calculation) return add(calculation.sum)
+  if ('ratio' in calculation) return calculation.ratio.map(add).join(' / ')
   if ('quantile' in calculation) {
-    const { of, quantile, divideBy, ranking } = calculation
-    return `quantilesDDMergeIf(0.01, 0.5, 0.95, 0.99)(${measured(of)}, ${given(ranking)})[${quantile}] / ${divideBy}`
+    const { of, quantile, divideBy } = calculation
+    const merge = `quantilesDDMerge${given ? 'If' : ''}(0.01, 0.5, 0.95, 0.99)`
+    return `${merge}(${[measured(of), ...(given ? [given] : [])].join(', ')})[${quantile}] / ${divideBy}`
   }
-  const [more, less] = calculation.difference.map(name => metricSql(allMetrics.get(name)!, condition))
+  const [more, less] = calculation.difference.map(name => metricSql(allMetrics.get(name)!, metrics, condition))
   return `greatest(${more} - ${less}, 0)`
 }
 
 /** The groups to keep, by the first metric. */
 function topSql({ by, metrics, top, compare }: Plan): string {
   const groups = by.join(', ')
-  return `SELECT ${groups} FROM counted\nGROUP BY ${groups}\nORDER BY ${metricSql(metrics[0], compare ? 'NOT before' : undefined)} DESC, ${groups}\nLIMIT ${top}`
+  return `SELECT ${groups} FROM counted\nGROUP BY ${groups}\nORDER BY ${metricSql(metrics[0], metrics, compare ? 'NOT before' : undefined)} DESC, ${groups}\nLIMIT ${top}`
 }
 
 function answerSql(plan: Plan, limit: number): string {
@@ -150,8 +165,8 @@ function answerSql(plan: Plan, limit: number): string {
   const times = every ? ['time'] : []
   const other = top ? ['other'] : []
   const groups = top ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`) : by
-  const values = metrics.map(metric => `${metricSql(metric, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
-  const earlier = compare ? metrics.map(metric => `${metricSql(metric, 'before')} AS ${metric.name}_before`) : []
+  const values = metrics.map(metric => `${metricSql(metric, metrics, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
+  const earlier = compare ? metrics.map(metric => `${metricSql(metric, metrics, 'before')} AS ${metric.name}_before`) : []
   const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
   const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : 'counted'
   const keys = [...times, ...other, ...by]

@@ -25,7 +25,7 @@ function conditionPredicate(condition: Condition): Predicate {
   if (type === 'texts') return textsPredicate(condition)
   const test = (type === 'address' ? addressTest(condition) : scalarTest(condition)) as (value: unknown) => boolean
   const zero = zeros[type] ?? 0
-  return record => test(record[field] ?? (field === 'weight' ? 1 : zero))
+  return record => test(record[field] ?? zero)
 }
 
 const zeros: Partial<Record<FieldType, unknown>> = { text: '', label: '', address: '', bool: false }

@@ -50,6 +50,7 @@ function readFloat(name: string, token: Token): number {
 /** What `10.0.0.0/8` or a single address covers. IPv4 is in IPv6 form; the empty text is the absent address. */
 export function readRange(text: string): AddressRange | undefined {
   const [address, length] = text.split('/')
+  if (!address.includes(':') && address !== '' && !ipaddr.IPv4.isValidFourPartDecimal(address)) return undefined
   const bytes = new Uint8Array(addressBytes)
   if (!writeAddress(bytes, 0, address) || (length !== undefined && !/^\d{1,3}$/.test(length))) return undefined
   const bits = length === undefined ? 128 : Number(length) + (isFourParts(address) ? 96 : 0)

@@ -1,0 +1,228 @@
+import test from 'ava'
+import { ask } from '../../query-api/query.ts'
+import { type TestDatabase, hasClickHouse, openTestDatabase } from '../helpers/clickhouse.ts'
+import { store } from './records.ts'
+import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range, verdict } from './traffic.ts'
+
+type Records = Record<string, unknown>[]
+type Stored = { flow?: Records; request?: Records; loss?: Records }
+
+const minutes = (count: number, record: object) => every(60, count, record)
+
+/** Records, a question about them, and the rows of its answer. */
+const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0], rows: unknown[][]]> = {
+  'a flow both nodes report is one': [
+    { flow: [...minutes(5, delivered), ...minutes(5, departed)] },
+    { metrics: ['flows', 'records', 'sent', 'received', 'lost'] },
+    [[5, 10, 5, 5, 0]],
+  ],
+  'a flow only the source reports still counts': [{ flow: minutes(3, departed) }, { metrics: ['flows', 'received', 'lost'] }, [[3, 0, 3]]],
+  'the view is chosen minute by minute, so an agent that stops hides nothing': [
+    { flow: [...minutes(10, departed), ...minutes(4, delivered)] },
+    { metrics: ['flows'] },
+    [[10]],
+  ],
+  'four observation points of one packet are one flow': [
+    {
+      flow: [
+        ...minutes(2, delivered),
+        ...minutes(2, departed),
+        ...minutes(2, { ...departed, observation_point: 'from_endpoint' }),
+        ...minutes(2, { ...delivered, observation_point: 'from_overlay' }),
+        ...minutes(2, verdict),
+      ],
+    },
+    { metrics: ['flows', 'records'] },
+    [[2, 10]],
+  ],
+  'two kinds of agent that saw the same are not added up': [
+    { flow: [...minutes(3, delivered), ...minutes(3, { ...delivered, source: 'netobserv' })] },
+    { metrics: ['flows'] },
+    [[3]],
+  ],
+  'edges are chosen apart': [
+    { flow: [...minutes(3, delivered), ...minutes(2, { ...departed, src_workload: 'admin' })] },
+    { metrics: ['flows'], by: ['src_workload'] },
+    [
+      ['web', 3],
+      ['admin', 2],
+    ],
+  ],
+  'a node is one end, whatever its own agent and the others call it': [
+    {
+      flow: [
+        ...minutes(2, { ...delivered, src_namespace: '', src_workload: '', src_entity: 'remote-node' }),
+        ...minutes(2, { ...departed, src_namespace: '', src_workload: '', src_entity: 'host' }),
+      ],
+    },
+    { metrics: ['flows'] },
+    [[2]],
+  ],
+  'packets to a service are counted at its backend only': [
+    { flow: [...minutes(2, delivered), ...minutes(2, { ...departed, dst_namespace: '', dst_workload: '', dst_entity: 'world' })] },
+    { metrics: ['flows'] },
+    [[2]],
+  ],
+  'socket translations are no flows': [
+    {
+      flow: [
+        ...minutes(2, delivered),
+        ...minutes(2, { ...edge, type: 'sock', event: 'trace_sock', verdict: 'translated', dst_workload: 'x' }),
+      ],
+    },
+    { metrics: ['flows'] },
+    [[2]],
+  ],
+  'sampled flows count by their weight, records do not': [
+    { flow: minutes(2, { ...delivered, weight: 50, bytes: 100, packets: 2 }) },
+    { metrics: ['flows', 'bytes', 'packets', 'records'] },
+    [[100, 10_000, 200, 2]],
+  ],
+  'bytes come from whoever counts them': [
+    { flow: [...minutes(2, delivered), ...minutes(2, { ...departed, source: 'netobserv', bytes: 1500, packets: 1 })] },
+    { metrics: ['flows', 'bytes'] },
+    [[2, 3000]],
+  ],
+  'connections are opened, not answered': [
+    {
+      flow: [
+        ...minutes(2, { ...delivered, tcp_flags: 2 }),
+        ...minutes(2, { ...delivered, tcp_flags: 16 }),
+        ...minutes(2, { ...delivered, orientation: 'reply', tcp_flags: 18 }),
+      ],
+    },
+    { metrics: ['connections', 'flows'] },
+    [[2, 6]],
+  ],
+  'the verdict and the drop of one packet are one drop and one denial': [
+    { flow: [...minutes(4, denied), ...minutes(4, dropped)] },
+    { metrics: ['drops', 'denials', 'flows'] },
+    [[4, 4, 4]],
+  ],
+  'a drop for another reason than policy is no denial': [
+    { flow: [...minutes(2, { ...dropped, drop_reason: 'STALE_OR_UNROUTABLE_IP' }), ...minutes(3, denied)] },
+    { metrics: ['denials'] },
+    [[3]],
+  ],
+  'a denial has the policy that either of its views names': [
+    { flow: [...minutes(4, { ...denied, policy_name: 'no-web', policy_namespace: 'shop' }), ...minutes(4, dropped)] },
+    { metrics: ['denials'], by: ['policy_namespace', 'policy_name'] },
+    [['shop', 'no-web', 4]],
+  ],
+  'a denial by a proxy is a denial of its own': [
+    { flow: [...minutes(2, dropped), ...minutes(3, { ...edge, type: 'l7', event: 'l7', verdict: 'dropped', direction: 'ingress' })] },
+    { metrics: ['denials', 'drops'] },
+    [[5, 5]],
+  ],
+  'a request counts as its destination reports it': [
+    {
+      request: [
+        ...every(60, 10, { ...exchange, latency: 10e6 }),
+        ...every(60, 10, { ...exchange, direction: 'egress', latency: 20e6, error: true }),
+      ],
+    },
+    { metrics: ['requests', 'errors', 'error_ratio'] },
+    [[10, 0, 0]],
+  ],
+  'the source tells of requests that reached no destination': [
+    { request: every(60, 4, { ...exchange, direction: 'egress', error: true, dst_workload: '' }) },
+    { metrics: ['requests', 'errors', 'error_ratio'] },
+    [[4, 4, 1]],
+  ],
+  'where nothing was answered there is no error ratio and no latency': [
+    { request: every(60, 4, { ...exchange, phase: 'request' }) },
+    { metrics: ['requests', 'error_ratio', 'latency_p95'] },
+    [[4, null, null]],
+  ],
+  'the rest of the groups is Other, and adds up exactly': [
+    { flow: Array.from({ length: 6 }, (_, i) => minutes(6 - i, { ...delivered, src_workload: `w${i}` })).flat() },
+    { metrics: ['flows'], by: ['src_workload'], top: 2 },
+    [
+      ['w0', 6],
+      ['w1', 5],
+      ['Other', 4 + 3 + 2 + 1],
+    ],
+  ],
+  'numbers stay numbers beside Other': [
+    { flow: [...minutes(3, delivered), ...minutes(2, { ...delivered, server_port: 53 })] },
+    { metrics: ['flows'], by: ['server_port'], top: 1 },
+    [
+      [8080, 3],
+      ['Other', 2],
+    ],
+  ],
+  'an earlier range stands beside': [
+    { flow: [...minutes(3, delivered), ...minutes(2, delivered).map(record => ({ ...record, time: record.time - 3600e6 }))] },
+    { metrics: ['flows'], compare: 3600 },
+    [[3, 2]],
+  ],
+  'records are counted by what only they have': [
+    { flow: [...minutes(3, { ...delivered, src_pod: 'web-1' }), ...minutes(3, { ...departed, src_pod: 'web-1' })] },
+    { metrics: ['flows', 'records'], by: ['src_pod'] },
+    [['web-1', 3, 6]],
+  ],
+  'losses are counted as records': [
+    { loss: [{ time: at(1), source: 'hubble', stage: 'agent', reason: 'ring', count: 5, known: true }] },
+    { kind: 'loss', metrics: ['records'], by: ['reason'] },
+    [['ring', 1]],
+  ],
+}
+
+let database: TestDatabase
+test.before(async t => {
+  if (await hasClickHouse(t)) database = await openTestDatabase()
+})
+test.after.always(() => database?.[Symbol.asyncDispose]())
+
+Object.entries(truths).forEach(([promise, [stored, question, rows]], i) => {
+  test(promise, async t => {
+    if (!database) return t.pass()
+    const { clickhouse } = database
+    // Each has a cluster of its own in the one database.
+    const cluster = `cluster-${i}`
+    const own = (records: Records) => records.map(record => ({ ...record, cluster }))
+    for (const kind of ['flow', 'request', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
+    const answer = await ask({ ...range, ...question, where: `cluster = ${cluster}` }, { clickhouse, now })
+    t.deepEqual(answer.rows, rows, answer.meta.sql)
+    if (stored.loss) return undefined
+    const raw = await ask({ ...range, ...question, where: `cluster = ${cluster} AND time >= now-400d` }, { clickhouse, now })
+    t.is(raw.meta.resolution, 0)
+    t.deepEqual(raw.rows, rows, 'the same from the records, without the rollups')
+    return undefined
+  })
+})
+
+test('quantiles of many records are merged, not averaged', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const { clickhouse } = database
+  // One slow minute among nine fast ones: the average of the minutes' 95th percentiles would be 0.19 s.
+  const fast = every(0.6, 900, { ...exchange, latency: 100e6 })
+  const slow = every(3, 20, { ...exchange, latency: 1000e6 }).map(record => ({ ...record, time: record.time + 600e6 }))
+  await store(clickhouse, 'request', [...fast, ...slow])
+  const { rows, meta } = await ask({ ...range, metrics: ['latency_p50', 'latency_p95', 'latency_p99'] }, { clickhouse, now })
+  const expected = [0.1, 0.1, 1]
+  rows[0].forEach((value, i) => t.true(Math.abs(Number(value) - expected[i]) <= 0.011 * expected[i], `${value} for ${expected[i]}`))
+  t.true(meta.approximate)
+})
+
+test('an answer says from which table it is and to when it is complete', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const { clickhouse } = database
+  await store(clickhouse, 'flow', minutes(15, delivered))
+  await store(clickhouse, 'flow', every(60, 13, { ...delivered, source: 'netobserv' }))
+  await store(clickhouse, 'loss', [
+    { time: at(10), count: 7, known: true },
+    { time: at(20), known: false },
+  ])
+  const from = new Date(now - 890_000).toISOString()
+  const { meta } = await ask({ from, to: range.to, metrics: ['flows'], every: 300 }, { clickhouse, now })
+  t.like(meta, { table: 'flow_1m', resolution: 60, approximate: false, lost: 7, gaps: 1, truncated: false })
+  t.is(Date.parse(meta.from), now - 900_000, 'widened to whole points')
+  t.is(Date.parse(meta.watermark!), at(720) / 1000, 'the agent that is furthest behind')
+  t.deepEqual(
+    meta.partial.map(time => Date.parse(time)),
+    [now - 300_000],
+  )
+})
