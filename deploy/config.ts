@@ -19,7 +19,7 @@ export interface Config {
 const port = { type: 'integer', minimum: 1, maximum: 65535, expected: 'a port from 1 to 65535' }
 const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
 
-/** JSON Schema of the configuration. `description` is what `weir config default` prints beside a setting. */
+/** JSON Schema of the configuration. `description` is what `weir config default` and the reference say of a setting. */
 export const configSchema = {
   type: 'object',
   additionalProperties: false,
@@ -57,12 +57,6 @@ export const configSchema = {
         default: 2 ** 31,
         description: 'Size of a topic: what was read is removed beyond it, and publishing waits when so much is unread.',
       },
-      reader_url: {
-        type: 'string',
-        pattern: '^https?://',
-        expected: 'http://user:password@host:port',
-        description: 'The same server with a read-only user, for queries.',
-      },
     }),
     clickhouse: group({
       url: {
@@ -77,15 +71,25 @@ export const configSchema = {
         expected: 'http://user:password@host:port',
         description: 'The same server with a read-only user, for queries.',
       },
-      database: { type: 'string', pattern: '^[A-Za-z_][A-Za-z0-9_]*$', default: 'weir', expected: 'a name of letters, digits and _' },
+      database: {
+        type: 'string',
+        pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+        default: 'weir',
+        expected: 'a name of letters, digits and _',
+        description: 'Database of the tables; weir migrate creates it.',
+      },
       http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
     }),
-    collect: {
-      ...group({
-        name: { type: 'string', minLength: 1, default: hostname(), description: 'Name of this collector on the bus; each needs its own.' },
-        ...Object.fromEntries(sources.map(({ name, options }) => [name, options])),
-      }),
-    },
+    collect: group({
+      name: {
+        type: 'string',
+        minLength: 1,
+        default: hostname(),
+        defaultIs: 'the name of the machine',
+        description: 'Name of this collector on the bus; each needs its own.',
+      },
+      ...Object.fromEntries(sources.map(({ name, about, options }) => [name, { description: about, ...options }])),
+    }),
     enrich: group({
       networks: {
         type: 'object',
@@ -131,6 +135,14 @@ export const variables = {
   WEIR_DEMO_RATE: 'demo.rate',
   WEIR_DEMO_SEED: 'demo.seed',
   WEIR_DEMO_PORT: 'demo.port',
+} as const
+
+/** Variables that are no setting of the configuration. */
+export const otherVariables = {
+  WEIR_CONFIG: 'The configuration file, as --config.',
+  WEIR_LOG_LEVEL: 'The least that is logged: debug, info (the default), warn or error.',
+  WEIR_LOG_FORMAT: 'text for lines to read, which a terminal gets anyway; else one JSON object a line.',
+  WEIR_URL: 'Where weir flows, requests and query ask: http://127.0.0.1:8080 by default.',
 } as const
 
 /** The configuration of this process. Throws ConfigError. */

@@ -34,9 +34,7 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
   status('objects', { ready: false, reason: 'loading' })
   const { followed } = await loadObjects(bus, objects, signal, log)
   status('objects', { ready: true })
-  meter()
-    .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
-    .addCallback(result => result.observe(objects.versions))
+  observeObjects(objects)
 
   const steps = [orientation(objects), kubernetes(objects), network(options.networks)]
   const sink = clickhouseSink({
@@ -61,6 +59,13 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
     stack.use(await bus.subscribe(topicOf(kind), group, consume(kind, enriched ? steps : [])))
   }
   await followed
+}
+
+/** Shows in the metrics how many versions of objects the tables hold. */
+export function observeObjects(objects: ObjectTable): void {
+  meter()
+    .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
+    .addCallback(result => result.observe(objects.versions))
 }
 
 /** Reads all objects, then goes on in the background; `followed` settles when that ends. */

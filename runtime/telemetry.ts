@@ -1,12 +1,23 @@
 import { type Attributes, type Meter, metrics } from '@opentelemetry/api'
 import { DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 
+/** Why a component leaves records out. */
+export const discardReasons = {
+  repeated: 'The agent sent it again; it is on the bus already.',
+  undecodable: 'The collector cannot read it; the message is on the dead-letter topic.',
+  agent_event: 'An event of the agent in an exported file, which is no flow.',
+  debug_event: 'A debug event in an exported file, which is no flow.',
+  unreadable: 'The enricher cannot read the block; it is on the dead-letter topic.',
+  refused: 'ClickHouse refuses the block; it is on the dead-letter topic.',
+} as const
+export type DiscardReason = keyof typeof discardReasons
+
 /** Counters every component has. Attributes say which: `component('source', 'hubble')`. */
 export interface Instruments {
   received(count: number, attributes?: Attributes): void
   sent(count: number, attributes?: Attributes): void
   /** What we left out: always with a reason. */
-  discarded(count: number, reason: string, attributes?: Attributes): void
+  discarded(count: number, reason: DiscardReason, attributes?: Attributes): void
 }
 
 class PullReader extends MetricReader {

@@ -20,17 +20,18 @@ export type TlsOptions =
 
 export const tlsSchema = {
   expected: 'true, false, or an object with ca, cert, key, server_name, insecure',
+  description: 'TLS: true trusts the certificate authorities of the system.',
   anyOf: [
     { type: 'boolean' },
     {
       type: 'object',
       additionalProperties: false,
       properties: {
-        ca: { type: 'string' },
-        cert: { type: 'string' },
-        key: { type: 'string' },
-        server_name: { type: 'string' },
-        insecure: { type: 'boolean', default: false },
+        ca: { type: 'string', description: 'PEM file of the certificate authorities to trust.' },
+        cert: { type: 'string', description: 'PEM file of our certificate, for mutual TLS; needs the key.' },
+        key: { type: 'string', description: 'PEM file of its key.' },
+        server_name: { type: 'string', description: 'Name the certificate must be for; the host of the address by default.' },
+        insecure: { type: 'boolean', default: false, description: 'Accept any certificate.' },
       },
       dependentRequired: { cert: ['key'], key: ['cert'] },
     },

@@ -27,9 +27,19 @@ export const hubbleFiles: Source<HubbleFilesOptions> = {
     additionalProperties: false,
     required: ['paths'],
     properties: {
-      paths: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1 },
-      cluster: { type: 'string', default: '' },
-      remember: { type: 'integer', minimum: 1000, default: 2_000_000 },
+      paths: {
+        type: 'array',
+        items: { type: 'string', minLength: 1 },
+        minItems: 1,
+        description: 'Files Hubble writes lines of JSON to; they are followed when they are rotated.',
+      },
+      cluster: { type: 'string', default: '', description: 'Cluster of the nodes whose name carries none.' },
+      remember: {
+        type: 'integer',
+        minimum: 1000,
+        default: 2_000_000,
+        description: 'Flows that are recognised when they are read again.',
+      },
     },
   },
   run: followFiles,

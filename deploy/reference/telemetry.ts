@@ -1,0 +1,46 @@
+import { observeObjects } from '../../enricher/main.ts'
+import { ObjectTable } from '../../enricher/tables/objects.ts'
+import { busInstruments } from '../../runtime/bus/instruments.ts'
+import { collectMetrics, component, discardReasons, renderPrometheus, startTelemetry } from '../../runtime/telemetry.ts'
+import { code, page, table } from '../../schema/reference.ts'
+
+/** Uses every instrument once, so that all of them are to be seen. */
+function useInstruments(): void {
+  const { received, sent, discarded } = component('source', '')
+  received(1, { kind: '' })
+  sent(1, { kind: '' })
+  discarded(1, 'repeated', { kind: '', topic: '' })
+  const bus = busInstruments()
+  bus.published('', 1, 1)
+  bus.delivered('', '', 1, 1)
+  bus.removed('', '', 1, 1)
+  bus.waiting('', 1)
+  observeObjects(new ObjectTable())
+}
+
+/** A row for each family of Prometheus' text format. */
+function families(text: string): string[][] {
+  return text.split(/^(?=# HELP )/m).map(family => {
+    const [, name, about] = /^# HELP (\S+) (.*)$/m.exec(family)!
+    const [, type] = /^# TYPE \S+ (\w+)$/m.exec(family)!
+    const labels = [...family.matchAll(/(\w+)=/g)].map(([, label]) => code(label))
+    return [code(name), type, labels.join(', '), about]
+  })
+}
+
+/** The page of what weir says of itself. */
+export async function telemetryPage(): Promise<string> {
+  startTelemetry()
+  useInstruments()
+  const rows = families(renderPrometheus({ weir: await collectMetrics() }))
+  return page(
+    'Telemetry',
+    'What `/metrics` shows, of all services below `weir up`, or of one that runs alone and has a `health.port`. A label is there where it says something.',
+    table(['metric', 'type', 'labels', 'about'], rows),
+    '## Reasons of `weir_component_records_discarded_total`',
+    table(
+      ['reason', 'about'],
+      Object.entries(discardReasons).map(([reason, about]) => [code(reason), about]),
+    ),
+  )
+}
