@@ -1,5 +1,6 @@
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { EnrichOptions } from '../enricher/main.ts'
 import { loadConfig } from '../runtime/config.ts'
@@ -107,9 +108,9 @@ export const configSchema = {
       rate: {
         type: 'number',
         minimum: 1,
-        maximum: 200_000,
+        maximum: maxRate,
         default: 200,
-        expected: 'flows a second from 1 to 200000',
+        expected: `flows a second from 1 to ${maxRate}`,
         description: 'Flows a second of the demo cluster.',
       },
       seed: { type: 'integer', minimum: 0, default: 7, description: 'The same seed makes the same traffic.' },
