@@ -132,9 +132,11 @@ function chooseResolution(kind: RecordKind, fields: string[], { from, to, every,
   if (!kind.measures || fields.some(name => !kind.fields[name].rollup)) return 0
   const seconds = (to - from) / 1e6
   const finest = every ?? (seconds >= shortestHourlyRange ? 3600 : seconds >= shortestRollupRange ? 60 : 1)
-  const fitting = rollups.filter(rollup => finest % rollup.seconds === 0).toReversed()
-  const keeping = rollups.find(({ seconds, days }) => seconds > (fitting[0]?.seconds ?? 0) && from < now * 1000 - days * 86_400e6)
-  return keeping && every === undefined ? 3600 : (fitting[0]?.seconds ?? 0)
+  const best = rollups.findLast(rollup => finest % rollup.seconds === 0)
+  if (!best) return 0
+  const reaches = ({ days }: (typeof rollups)[number]) => from >= now * 1000 - days * 86_400e6
+  // Points have a length; without them a coarser table that still has the range is better than a finer one that has lost it.
+  return every === undefined && !reaches(best) ? (rollups.find(reaches) ?? best).seconds : best.seconds
 }
 
 /** Intervals of records: a minute like the finest rollup, or what divides both it and the points. */

@@ -1,3 +1,4 @@
+import { tables } from '../schema/clickhouse.ts'
 import type { ApiContext } from './context.ts'
 import { statementSettings } from './query.ts'
 import { readRange } from './range.ts'
@@ -36,9 +37,15 @@ FROM flow WHERE ${times} GROUP BY attribution, reason`,
 const lossesSql = `SELECT stage, reason, source, reporter, sumIf(count, known) AS count, countIf(NOT known) AS gaps, toUnixTimestamp64Micro(max(time)) AS last_seen
 FROM loss WHERE ${times} GROUP BY stage, reason, source, reporter ORDER BY count DESC, gaps DESC LIMIT 500`
 
-const tablesSql = `SELECT table, sum(rows) AS rows, sum(bytes_on_disk) AS bytes,
-  toUnixTimestamp(min(min_time)) AS oldest, toUnixTimestamp(max(max_time)) AS newest
-FROM system.parts WHERE active AND database = {database:String} GROUP BY table ORDER BY table`
+/** The oldest and newest come from the index of the partitions, without reading the rows. */
+const tablesSql = tables()
+  .map(({ name, columns }) => {
+    const time = columns[0].name
+    return `SELECT '${name}' AS name, toUnixTimestamp(min(${time})) AS oldest, toUnixTimestamp(max(${time})) AS newest FROM ${name}`
+  })
+  .join('\nUNION ALL\n')
+
+const sizesSql = 'SELECT name, total_rows AS rows, total_bytes AS bytes FROM system.tables WHERE database = {database:String}'
 
 /** How good the data are: how late, how surely attributed, what is missing, and who works. */
 export async function quality(
@@ -49,11 +56,12 @@ export async function quality(
   const range = readRange({ from: query.from ?? 'now-15m', to: query.to }, now())
   const rows = async <T>(sql: string, params: Record<string, unknown> = range) =>
     (await clickhouse.query<T>(sql, { params, signal, settings: statementSettings })).rows
-  const [lateness, attribution, losses, tables, lag] = await Promise.all([
+  const [lateness, attribution, losses, reaches, sizes, lag] = await Promise.all([
     rows<Omit<Quality['lateness'][number], 'p50' | 'p95'> & { lateness: [number, number] }>(latenessSql),
     rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql),
     rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
-    rows<{ table: string; rows: number; bytes: number; oldest: number; newest: number }>(tablesSql, { database: clickhouse.database }),
+    rows<Reach>(tablesSql),
+    rows<Size>(sizesSql, { database: clickhouse.database }),
     bus?.lag() ?? [],
   ])
   return {
@@ -64,7 +72,7 @@ export async function quality(
     losses: losses.map(({ last_seen, ...loss }) => ({ ...loss, last_seen: writeTime(last_seen) })),
     services: Object.fromEntries(Object.entries(services()).map(([name, { ready, reason, detail }]) => [name, { ready, reason, detail }])),
     bus: lag.map(({ ageMs, ...rest }) => ({ ...rest, age_seconds: ageMs / 1000 })),
-    tables: tables.map(({ oldest, newest, ...table }) => ({ ...table, oldest: pointInTime(oldest), newest: pointInTime(newest) })),
+    tables: withSizes(reaches, sizes),
   }
 }
 
@@ -74,5 +82,24 @@ function withShares(rows: readonly Omit<Quality['attribution'][number], 'share'>
   return rows.map(row => ({ ...row, share: row.records / totals[row.end] })).sort((a, b) => b.records - a.records)
 }
 
-/** Tables that are not partitioned by time have none. */
-const pointInTime = (seconds: number) => (seconds > 0 ? writeTime(seconds * 1e6) : null)
+interface Reach {
+  name: string
+  oldest: number
+  newest: number
+}
+
+interface Size {
+  name: string
+  rows: number
+  bytes: number
+}
+
+function withSizes(reaches: readonly Reach[], sizes: readonly Size[]): Quality['tables'] {
+  const known = new Map(sizes.map(size => [size.name, size]))
+  return reaches.map(({ name, oldest, newest }) => {
+    const { rows = 0, bytes = 0 } = known.get(name) ?? {}
+    return { table: name, rows, bytes, oldest: rows > 0 ? pointInTime(oldest) : null, newest: rows > 0 ? pointInTime(newest) : null }
+  })
+}
+
+const pointInTime = (seconds: number) => writeTime(seconds * 1e6)

@@ -1,0 +1,287 @@
+import test from 'ava'
+import { type Query, planQuery } from '../../query-api/plan.ts'
+import { toSql } from '../../query-api/sql.ts'
+
+const now = Date.parse('2026-11-21T10:00:00Z')
+
+/** The question, and the statement that answers it. */
+const statements: Record<string, [question: Query, sql: string, params: Record<string, unknown>]> = {
+  'records by verdict': [
+    { kind: 'flow', metrics: ['records'], by: ['verdict'] },
+    `WITH
+views AS (
+  SELECT
+    *
+  FROM flow_1m
+  WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
+),
+counted AS (
+  SELECT
+    verdict,
+    records AS measured_records
+  FROM views
+)
+SELECT
+  verdict,
+  sum(measured_records) AS records
+FROM counted
+GROUP BY verdict
+ORDER BY records DESC, verdict
+LIMIT 10001`,
+    {},
+  ],
+  'drops of a namespace': [
+    { metrics: ['drops'], by: ['src_workload'], where: 'dst_namespace = shop' },
+    `WITH
+views AS (
+  SELECT
+    *,
+    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
+    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    multiIf(
+      event = 'drop', 3,
+      event = 'policy_verdict', 2,
+      1
+    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS drops_view
+  FROM flow_1m
+  WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
+    AND (verdict = 'dropped' AND type != 'sock')
+    AND (dst_namespace = {p1:String})
+),
+best_of_drops_edge AS (
+  SELECT drops_edge, max(drops_view) AS drops_best
+  FROM views
+  GROUP BY drops_edge
+),
+counted AS (
+  SELECT
+    src_workload,
+    flows AS measured_flows
+  FROM views
+  JOIN best_of_drops_edge USING drops_edge
+  WHERE drops_view >= 1 AND drops_view = drops_best
+)
+SELECT
+  src_workload,
+  sum(measured_flows) AS drops
+FROM counted
+GROUP BY src_workload
+ORDER BY drops DESC, src_workload
+LIMIT 10001`,
+    { p1: 'shop' },
+  ],
+  'the slowest workloads over time': [
+    { metrics: ['latency_p95', 'error_ratio'], by: ['dst_workload'], every: 300, top: 5 },
+    `WITH
+views AS (
+  SELECT
+    *,
+    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol) AS edge,
+    multiIf(
+      layer = 'l7_proxy' AND direction = 'ingress', 7,
+      layer = 'kernel' AND direction = 'ingress', 6,
+      layer = 'l7_proxy' AND direction = 'unknown', 5,
+      layer = 'kernel' AND direction = 'unknown', 4,
+      layer = 'l7_proxy' AND direction = 'egress', 3,
+      layer = 'kernel' AND direction = 'egress', 2,
+      1
+    ) + cityHash64(source, layer, direction) / 2e19 AS requests_view
+  FROM request_1m
+  WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
+),
+best_of_edge AS (
+  SELECT edge, max(requests_view) AS requests_best
+  FROM views
+  GROUP BY edge
+),
+counted AS (
+  SELECT
+    toStartOfInterval(bucket, INTERVAL 300 SECOND) AS time,
+    dst_workload,
+    latency AS measured_latency,
+    errors AS measured_errors,
+    responses AS measured_responses
+  FROM views
+  JOIN best_of_edge USING edge
+  WHERE requests_view >= 1 AND requests_view = requests_best
+),
+top AS (
+  SELECT dst_workload FROM counted
+  GROUP BY dst_workload
+  ORDER BY quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(measured_latency)[2] / 1000000000 DESC, dst_workload
+  LIMIT 5
+)
+SELECT
+  time,
+  if(other, 'Other', toString(groups.dst_workload)) AS dst_workload,
+  quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(measured_latency)[2] / 1000000000 AS latency_p95,
+  sum(measured_errors) / sum(measured_responses) AS error_ratio
+FROM (
+  SELECT *, (dst_workload) NOT IN top AS other FROM counted
+) AS groups
+GROUP BY time, other, dst_workload
+ORDER BY time, other, latency_p95 DESC, dst_workload
+LIMIT 10001`,
+    {},
+  ],
+  'denials by policy, from the records': [
+    { metrics: ['denials'], by: ['policy_name'], where: "dst_pod LIKE 'cart-%'", from: 'now-10m' },
+    `WITH
+views AS (
+  SELECT
+    *,
+    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
+    cityHash64(edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
+    multiIf(
+      event = 'drop', 3,
+      event = 'policy_verdict', 2,
+      1
+    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS denials_view
+  FROM (
+    SELECT bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
+    FROM (
+      SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
+      FROM flow
+      WHERE time >= toDateTime('2026-11-21 09:50:00', 'UTC') AND time < toDateTime('2026-11-21 10:00:00', 'UTC')
+        AND (verdict = 'dropped' AND type != 'sock' AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required')))
+        AND (dst_pod LIKE {p1:String})
+    )
+    GROUP BY bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
+  )
+),
+best_of_denials_edge AS (
+  SELECT denials_edge, max(denials_view) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
+  FROM views
+  GROUP BY denials_edge
+),
+counted AS (
+  SELECT
+    if(views.policy_name = '' AND denials_view >= 1, policy.1, views.policy_name) AS policy_name,
+    flows AS measured_flows
+  FROM views
+  JOIN best_of_denials_edge USING denials_edge
+  WHERE denials_view >= 1 AND denials_view = denials_best
+)
+SELECT
+  policy_name,
+  sum(measured_flows) AS denials
+FROM counted
+GROUP BY policy_name
+ORDER BY denials DESC, policy_name
+LIMIT 10001`,
+    { p1: 'cart-%' },
+  ],
+  'flows and drops, and a day before': [
+    { metrics: ['flows', 'drops'], by: ['dst_workload'], compare: 86400 },
+    `WITH
+views AS (
+  SELECT
+    *,
+    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
+    multiIf(
+      NOT (type != 'sock' AND event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
+      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 8,
+      event = 'trace' AND direction = 'ingress', 7,
+      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 6,
+      event = 'trace' AND direction = 'egress', 5,
+      event = 'trace', 4,
+      event = 'policy_verdict' AND direction = 'ingress', 3,
+      event = 'policy_verdict' AND direction = 'egress', 2,
+      1
+    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS traffic_view,
+    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    multiIf(
+      NOT (verdict = 'dropped' AND type != 'sock'), 0,
+      event = 'drop', 3,
+      event = 'policy_verdict', 2,
+      1
+    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS drops_view
+  FROM flow_1m
+  WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
+    AND ((type != 'sock' AND event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))) OR (verdict = 'dropped' AND type != 'sock'))
+),
+best_of_edge AS (
+  SELECT edge, max(traffic_view) AS traffic_best
+  FROM views
+  GROUP BY edge
+),
+best_of_drops_edge AS (
+  SELECT drops_edge, max(drops_view) AS drops_best
+  FROM views
+  GROUP BY drops_edge
+),
+counted AS (
+  SELECT
+    bucket < toDateTime('2026-11-21 09:00:00', 'UTC') AS before,
+    dst_workload,
+    flows AS measured_flows,
+    traffic_view >= 1 AND traffic_view = traffic_best AS in_traffic,
+    drops_view >= 1 AND drops_view = drops_best AS in_drops
+  FROM views
+  JOIN best_of_edge USING edge
+  JOIN best_of_drops_edge USING drops_edge
+  WHERE in_traffic OR in_drops
+)
+SELECT
+  dst_workload,
+  sumIf(measured_flows, in_traffic AND NOT before) AS flows,
+  sumIf(measured_flows, in_drops AND NOT before) AS drops,
+  sumIf(measured_flows, in_traffic AND before) AS flows_before,
+  sumIf(measured_flows, in_drops AND before) AS drops_before
+FROM counted
+GROUP BY dst_workload
+ORDER BY flows DESC, dst_workload
+LIMIT 10001`,
+    {},
+  ],
+}
+for (const [what, [question, sql, params]] of Object.entries(statements))
+  test(`${what} are asked for in one statement`, t => {
+    const statement = toSql(planQuery(question, now), 10_001)
+    t.is(statement.sql, sql)
+    t.deepEqual(statement.params, params)
+  })
+
+const tables: [what: string, question: Partial<Query>, table: string, resolution: number, range?: [string, string]][] = [
+  ['an hour', {}, 'flow_1m', 60],
+  ['five minutes', { from: 'now-5m' }, 'flow_1m', 60],
+  ['a minute', { from: 'now-1m' }, 'flow', 0],
+  ['points of ten seconds', { every: 10 }, 'flow', 0],
+  ['points of ninety seconds', { every: 90 }, 'flow', 0],
+  ['points of five minutes', { every: 300 }, 'flow_1m', 60],
+  ['points of an hour', { from: 'now-1d', every: 3600 }, 'flow_1h', 3600],
+  ['a week', { from: 'now-7d' }, 'flow_1h', 3600],
+  ['a day', { from: 'now-1d' }, 'flow_1m', 60],
+  ['what minutes do not reach', { from: 'now-31d', to: 'now-30d' }, 'flow_1h', 3600],
+  ['a dimension of the rollups', { by: ['src_workload'] }, 'flow_1m', 60],
+  ['a dimension only records have', { by: ['src_pod'] }, 'flow', 0],
+  ['a filter on what only records have', { where: 'src_address IN 10.0.0.0/8' }, 'flow', 0],
+  ['a filter on a dimension of the rollups', { where: 'namespace = shop' }, 'flow_1m', 60],
+  ['requests', { metrics: ['requests'] }, 'request_1m', 60],
+  ['a kind without rollups', { metrics: ['records'], kind: 'loss' }, 'loss', 0],
+]
+for (const [what, question, table, resolution] of tables)
+  test(`${what}: ${table} answers`, t => {
+    const plan = planQuery({ metrics: ['flows'], ...question }, now)
+    t.deepEqual([plan.table, plan.resolution], [table, resolution])
+  })
+
+const ranges: [question: Partial<Query>, from: string, to: string][] = [
+  [{ from: '2026-11-21T09:00:30Z', to: '2026-11-21T09:10:01Z' }, '2026-11-21T09:00:00.000Z', '2026-11-21T09:11:00.000Z'],
+  [{ from: '2026-11-21T09:01:00Z', to: '2026-11-21T09:14:00Z', every: 300 }, '2026-11-21T09:00:00.000Z', '2026-11-21T09:15:00.000Z'],
+  [{ from: '2026-11-21T09:00:30.5Z', to: '2026-11-21T09:01:30Z' }, '2026-11-21T09:00:30.500Z', '2026-11-21T09:01:30.000Z'],
+]
+for (const [question, from, to] of ranges)
+  test(`from ${question.from} to ${question.to} is widened to whole intervals${question.every ? ` of ${question.every} seconds` : ''}`, t => {
+    const plan = planQuery({ metrics: ['flows'], ...question }, now)
+    t.deepEqual(
+      [plan.from, plan.to].map(micros => new Date(micros / 1000).toISOString()),
+      [from, to],
+    )
+  })
+
+test('no value of a filter is ever in the statement', t => {
+  const { sql, params } = toSql(planQuery({ metrics: ['flows'], where: `src_pod = 'x''); DROP TABLE flow; --'` }, now), 10)
+  t.false(sql.includes('DROP'))
+  t.deepEqual(params, { p1: "x'); DROP TABLE flow; --" })
+})
