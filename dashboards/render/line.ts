@@ -1,7 +1,7 @@
 import type { Answer } from '../question.ts'
 import { tooltipRow } from './html.ts'
 import { type Series, seriesOf, timeOf } from './series.ts'
-import { clock, moment, utc } from './time.ts'
+import { clock, moment, ticksOf, utc } from './time.ts'
 import { format } from './units.ts'
 import { type Draw, type Option, type View, frame, tooltip } from './view.ts'
 
@@ -53,10 +53,10 @@ export const timeAxis = ({ colours, from, to }: View): Option => ({
   axisLine: { lineStyle: { color: colours.grid } },
   axisTick: { show: false },
   splitLine: { show: false },
-  splitNumber: 5,
   axisLabel: {
     color: colours.muted,
     hideOverlap: true,
+    customValues: from !== undefined && to !== undefined ? ticksOf(from, to) : undefined,
     formatter: (time: number) => axisTime(time, to !== undefined && from !== undefined ? to - from : 0),
   },
 })

@@ -30,3 +30,14 @@ export function ago(time: number, now = Date.now()): string {
   if (seconds < 129_600) return `${Math.round(seconds / 3600)} h ago`
   return `${Math.round(seconds / 86_400)} d ago`
 }
+
+const tickSeconds = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800]
+const mostTicks = 5
+
+/** Round points in local time between two, a handful. */
+export function ticksOf(from: number, to: number): number[] {
+  const step = (tickSeconds.find(seconds => (to - from) / 1000 / seconds <= mostTicks) ?? tickSeconds.at(-1)!) * 1000
+  const shift = new Date(from).getTimezoneOffset() * 60_000
+  const first = Math.ceil((from - shift) / step) * step + shift
+  return Array.from({ length: Math.floor((to - first) / step) + 1 }, (_, at) => first + at * step)
+}

@@ -30,7 +30,7 @@ export function RangePicker() {
                   <button
                     type="button"
                     class="option"
-                    aria-selected={state.from === from && state.to === 'now'}
+                    aria-pressed={state.from === from && state.to === 'now'}
                     onClick={() => {
                       go({ from, to: 'now' })
                       close()

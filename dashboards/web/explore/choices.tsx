@@ -134,7 +134,6 @@ function Chooser({ title, chosen, options, toggle }: ChooserProps) {
                     type="button"
                     class="option"
                     aria-pressed={chosen.includes(option.name)}
-                    aria-selected={chosen.includes(option.name)}
                     onClick={() => toggle(option.name)}
                     title={option.about}
                   >

@@ -1,17 +1,27 @@
 import { duration } from '../../render/units.ts'
 import { Icon } from '../components/icon.tsx'
+import { Skeleton } from '../components/notice.tsx'
+import type { ApiError } from '../api.ts'
 import { useApp } from '../state/context.ts'
 import { go } from '../state/navigation.ts'
-import type { Seen } from './use-graph.ts'
+import type { Finding } from './stands-out.ts'
 
 const most = 8
 const icons = { denials: 'denials', errors: 'signals', latency: 'clock' } as const
 const words = { denials: 'Denied', errors: 'Failing', latency: 'Slower' } as const
 
+interface Props {
+  /** Nothing until they are known. */
+  findings: readonly Finding[] | undefined
+  error: ApiError | undefined
+  recentSeconds: number
+}
+
 /** What stands out, the worst first; a click goes there. */
-export function FindingsStrip({ seen }: { seen: Seen }) {
+export function FindingsStrip({ findings, error, recentSeconds }: Props) {
   const { state } = useApp()
-  const { findings, recentSeconds } = seen
+  if (!findings)
+    return error ? <p class="findings-calm error-text">What stands out is not known: {error.message}</p> : <Skeleton height={70} />
   if (!findings.length) {
     return (
       <p class="findings-calm">

@@ -83,7 +83,7 @@ function WorkloadRow({ each }: { each: WorkloadSignals }) {
     <tr
       class="pick"
       tabIndex={0}
-      aria-selected={state.select === each.id}
+      aria-current={state.select === each.id}
       onClick={pick}
       onKeyDown={event => event.key === 'Enter' && pick()}
     >

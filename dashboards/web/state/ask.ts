@@ -9,33 +9,55 @@ export interface Asked<T> {
   retry(): void
 }
 
+interface Known<T> {
+  key: string
+  value?: T
+  error?: ApiError
+  loading: boolean
+}
+
 /**
- * Asks again whenever the key or the tick changes. The last answer stays while a refresh is on its way,
- * so nothing flickers; an answer to another question is never shown.
+ * Asks when the key changes, and again at each tick. The last answer stays while a refresh is on its way, so nothing flickers; an answer
+ * to another question is never shown. A tick that comes before the answer is passed over: a slow server is not asked twice.
  */
 export function useAsk<T>(key: string, tick: number, ask: (signal: AbortSignal) => Promise<T>): Asked<T> {
-  const [state, setState] = useState<{ key: string; value?: T; error?: ApiError; loading: boolean }>({ key, loading: true })
-  const [attempt, setAttempt] = useState(0)
+  const [known, setKnown] = useState<Known<T>>({ key, loading: true })
   const latest = useRef(ask)
   latest.current = ask
+  const running = useRef<AbortController | undefined>(undefined)
+  const start = () => {
+    if (running.current) return
+    const stop = (running.current = new AbortController())
+    const settle = (next: (last: Known<T>) => Known<T>) => {
+      if (stop.signal.aborted) return
+      running.current = undefined
+      setKnown(next)
+    }
+    setKnown(last => ({ ...last, loading: true }))
+    latest.current(stop.signal).then(
+      value => settle(() => ({ key, value, loading: false })),
+      (error: unknown) =>
+        settle(last => ({ key, value: last.key === key ? last.value : undefined, error: asApiError(error), loading: false })),
+    )
+  }
   useEffect(() => {
-    const stop = new AbortController()
-    setState(last => ({ ...last, loading: true }))
-    latest
-      .current(stop.signal)
-      .then(value => setState({ key, value, loading: false }))
-      .catch((error: unknown) => {
-        if (!stop.signal.aborted)
-          setState(last => ({ key, value: last.key === key ? last.value : undefined, error: asApiError(error), loading: false }))
-      })
-    return () => stop.abort()
-  }, [key, tick, attempt])
-  const current = state.key === key
+    start()
+    return () => {
+      running.current?.abort()
+      running.current = undefined
+    }
+  }, [key])
+  const first = useRef(true)
+  useEffect(() => {
+    if (!first.current) start()
+    first.current = false
+  }, [tick])
+  const isCurrent = known.key === key
   return {
-    value: current ? state.value : undefined,
-    error: current ? state.error : undefined,
-    loading: state.loading || !current,
-    retry: () => setAttempt(attempt + 1),
+    value: isCurrent ? known.value : undefined,
+    error: isCurrent ? known.error : undefined,
+    loading: known.loading || !isCurrent,
+    retry: start,
   }
 }
 
