@@ -1,4 +1,7 @@
-/** Writes one JSON line per entry to standard error, or a readable line on a terminal. */
+import { ConfigError } from './error.ts'
+import { withoutPasswords } from './secret.ts'
+
+/** Writes one JSON line per entry to standard error, or a readable line on a terminal. Passwords of URLs are left out. */
 export interface Logger {
   debug(context: object, message: string): void
   info(context: object, message: string): void
@@ -10,27 +13,34 @@ export interface Logger {
 const levels = ['debug', 'info', 'warn', 'error'] as const
 export type Level = (typeof levels)[number]
 
-const plain = (value: unknown) => (value instanceof Error ? describe(value) : value)
+const deepestCause = 8
 
 /** An error and its causes on one line. */
-export function describe(error: unknown): string {
+export function describe(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return String(error)
-  const message = error.message || (error as NodeJS.ErrnoException).code || error.name
-  return error.cause ? `${message}: ${describe(error.cause)}` : message
+  const message = (error.message || (error as NodeJS.ErrnoException).code || error.name).trim()
+  return error.cause && depth < deepestCause ? `${message}: ${describe(error.cause, depth + 1)}` : message
+}
+
+interface LogOptions {
+  level?: Level
+  context?: object
+  write?: (line: string) => void
+  pretty?: boolean
 }
 
 export function openLog({
-  level = (process.env.WEIR_LOG_LEVEL as Level) || 'info',
-  context = {} as object,
-  write = (line: string) => void process.stderr.write(line + '\n'),
+  level = levelOf(process.env.WEIR_LOG_LEVEL),
+  context = {},
+  write = line => void process.stderr.write(line + '\n'),
   pretty = process.stderr.isTTY || process.env.WEIR_LOG_FORMAT === 'text',
-} = {}): Logger {
+}: LogOptions = {}): Logger {
   const enabled = (of: Level) => levels.indexOf(of) >= levels.indexOf(level)
   const entry = (of: Level) => (more: object, message: string) => {
     if (!enabled(of)) return
-    const fields = Object.fromEntries(Object.entries({ ...context, ...more }).map(([key, value]) => [key, plain(value)]))
     const time = new Date().toISOString()
-    write(pretty ? prettyLine(time, of, message, fields) : JSON.stringify({ time, level: of, message, ...fields }))
+    const fields = { ...context, ...more }
+    write(withoutPasswords(pretty ? prettyLine(time, of, message, fields) : jsonLine(time, of, message, fields)))
   }
   return {
     debug: entry('debug'),
@@ -41,7 +51,39 @@ export function openLog({
   }
 }
 
-function prettyLine(time: string, level: Level, message: string, { service = 'weir', ...fields }: Record<string, unknown>) {
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+function levelOf(name = ''): Level {
+  if (!name) return 'info'
+  if (!levels.includes(name as Level))
+    throw new ConfigError(`WEIR_LOG_LEVEL: expected one of ${levels.join(', ')}, got ${JSON.stringify(name)}`)
+  return name as Level
+}
+
+/** What is written never keeps somebody from working: what JSON cannot say is said as text. */
+function json(value: unknown): string {
+  try {
+    return JSON.stringify(value, (_, inner: unknown) => {
+      if (inner instanceof Error) return describe(inner)
+      return typeof inner === 'bigint' ? String(inner) : inner
+    })
+  } catch (error) {
+    return JSON.stringify(`(cannot be written: ${describe(error)})`)
+  }
+}
+
+function jsonLine(time: string, level: Level, message: string, fields: object) {
+  const head = { time, level, message }
+  const rest = Object.entries(fields).filter(([key, value]) => !(key in head) && value !== undefined)
+  return `{${[...Object.entries(head), ...rest].map(([key, value]) => `${JSON.stringify(key)}:${json(value) ?? 'null'}`).join(',')}}`
+}
+
+function prettyLine(time: string, level: Level, message: string, { service = 'weir', ...fields }: { service?: unknown }) {
+  const rest = Object.entries(fields).map(([key, value]) => `${key}=${prettyValue(value)}`)
   return [time.slice(11, 23), level.padEnd(5), `[${String(service)}]`, message, ...rest].join(' ')
+}
+
+/** One line, and nothing in it that moves a terminal's cursor. */
+function prettyValue(value: unknown): string {
+  const text = value instanceof Error ? describe(value) : value
+  // oxlint-disable-next-line no-control-regex
+  return typeof text === 'string' && !/[\x00-\x1f\x7f-\x9f]/.test(text) ? text : json(text)
 }
