@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { AddressColumn, LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
-import { type Endpoint, type Texts, endpointColumns } from './texts.ts'
+import { type Endpoint, type Texts, sharedColumns } from './texts.ts'
 import type { Names } from './vocabulary.ts'
 
 const enumSize = 256
@@ -34,38 +34,44 @@ export class EnumColumn {
   }
 }
 
-/** Fillings of builders, numbered so that a text knows whether its codes are of the one at hand. */
-let fillings = 0
-
-/** Label columns written together from one interned item. `place` is the item's drawer for their codes. */
+/**
+ * Label columns written together from one interned item. The codes an item has in the block at hand are kept in a table as
+ * wide as `size`; items that share a line of it push one another out.
+ */
 export class TextColumns {
   readonly #columns: readonly LabelColumn[]
   readonly #first: Uint16Array
-  readonly #place: number
   readonly #from: number
-  #filling = 0
+  readonly #mask: number
+  readonly #owners: (Texts | undefined)[]
+  readonly #codes: Uint16Array
 
-  /** `from` is the first of the item's texts that is written. */
-  constructor(place: number, columns: readonly LabelColumn[], from = 0) {
-    this.#place = place
+  /** `from` is the first of the item's texts that is written; `size` a power of two. */
+  constructor(columns: readonly LabelColumn[], { from = 0, size = 1024 } = {}) {
     this.#from = from
     this.#columns = columns
     this.#first = columns[0].codes
+    this.#mask = size - 1
+    this.#owners = Array.from({ length: size }, () => undefined)
+    this.#codes = new Uint16Array(size * columns.length)
   }
 
   forget(): void {
-    this.#filling = ++fillings
+    this.#owners.fill(undefined)
   }
 
   set(row: number, item: Texts): void {
     const columns = this.#columns
-    const at = this.#place * item.texts.length
-    if (item.stamps[this.#place] !== this.#filling) {
-      for (let i = 0; i < columns.length; i++) item.codes[at + i] = columns[i].code(item.texts[this.#from + i])
-      item.stamps[this.#place] = this.#filling
-    }
-    this.#first[row] = item.codes[at]
-    for (let i = 1; i < columns.length; i++) columns[i].codes[row] = item.codes[at + i]
+    const line = item.index & this.#mask
+    const at = line * columns.length
+    if (this.#owners[line] !== item) this.#learn(line, at, item)
+    this.#first[row] = this.#codes[at]
+    for (let i = 1; i < columns.length; i++) columns[i].codes[row] = this.#codes[at + i]
+  }
+
+  #learn(line: number, at: number, item: Texts): void {
+    for (let i = 0; i < this.#columns.length; i++) this.#codes[at + i] = this.#columns[i].code(item.texts[this.#from + i])
+    this.#owners[line] = item
   }
 
   /** Several at once, joined by commas, each only once. */
@@ -78,32 +84,35 @@ export class TextColumns {
 
 /** The columns of one end. */
 export class EndColumns {
-  readonly #endpoint: TextColumns
+  readonly #pod: TextColumns
+  readonly #shared: TextColumns
   readonly #service: TextColumns
   readonly #names: TextColumns
   readonly #identity
   readonly #address: Uint32Array
   readonly #port
 
-  /** Takes three places from `place` on. */
-  constructor(builder: BlockBuilder, prefix: 'src_' | 'dst_', place: number) {
+  constructor(builder: BlockBuilder, prefix: 'src_' | 'dst_') {
     const labels = (name: string) => builder.labels(prefix + name)
-    this.#endpoint = new TextColumns(place, endpointColumns.map(labels))
-    this.#service = new TextColumns(place + 1, [labels('service')])
-    this.#names = new TextColumns(place + 2, [labels('dns_name')])
+    this.#pod = new TextColumns([labels('pod')], { size: 8192 })
+    this.#shared = new TextColumns(sharedColumns.map(labels))
+    this.#service = new TextColumns([labels('service')])
+    this.#names = new TextColumns([labels('dns_name')])
     this.#identity = builder.numbers(`${prefix}identity`).values
     this.#address = wordsOf(builder.addresses(`${prefix}address`))
     this.#port = builder.numbers(`${prefix}port`).values
   }
 
   forget(): void {
-    this.#endpoint.forget()
+    this.#pod.forget()
+    this.#shared.forget()
     this.#service.forget()
     this.#names.forget()
   }
 
   set(row: number, endpoint: Endpoint, service: Texts, names: readonly Texts[]): void {
-    this.#endpoint.set(row, endpoint)
+    this.#pod.set(row, endpoint)
+    this.#shared.set(row, endpoint.shared)
     this.#service.set(row, service)
     this.#names.setAll(row, names)
     this.#identity[row] = endpoint.identity

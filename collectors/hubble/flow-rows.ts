@@ -63,13 +63,13 @@ export class FlowRows {
       socketCookie: builder.wides('socket_cookie'),
       cgroupId: builder.wides('cgroup_id'),
     }
-    this.#source = new EndColumns(builder, 'src_', 0)
-    this.#destination = new EndColumns(builder, 'dst_', 3)
-    this.#node = new TextColumns(6, [builder.labels('cluster'), builder.labels('reporter')])
-    this.#interface = new TextColumns(7, [builder.labels('interface')])
-    this.#dropSite = new TextColumns(8, [builder.labels('drop_site')])
-    this.#policyLog = new TextColumns(9, [builder.labels('policy_log')])
-    this.#policies = new PolicyColumns(builder, 10)
+    this.#source = new EndColumns(builder, 'src_')
+    this.#destination = new EndColumns(builder, 'dst_')
+    this.#node = new TextColumns([builder.labels('cluster'), builder.labels('reporter')])
+    this.#interface = new TextColumns([builder.labels('interface')])
+    this.#dropSite = new TextColumns([builder.labels('drop_site')])
+    this.#policyLog = new TextColumns([builder.labels('policy_log')])
+    this.#policies = new PolicyColumns(builder)
     this.#traceId = builder.texts('trace_id')
     this.#translated = wordsOf(builder.addresses('src_address_translated'))
     this.#agent = builder.labels('source')

@@ -3,48 +3,52 @@ const arenaBytes = 16 << 20
 const headBytes = 16
 const tailBytes = 128
 
+/** Numbers an entry has in `entries`: hash, start in the arena, length. */
+const entrySize = 4
+
 /** What was interned since the last turn: an open-addressing table over the bytes themselves. */
 class Generation<T> {
-  readonly slots = new Int32Array(maxEntries * 2).fill(-1)
-  readonly hashes = new Int32Array(maxEntries)
-  readonly starts = new Int32Array(maxEntries)
-  readonly lengths = new Int32Array(maxEntries)
-  arena = Buffer.allocUnsafe(1 << 16)
-  view = viewOf(this.arena)
-  values: T[] = []
-  used = 0
+  readonly #slots = new Int32Array(maxEntries * 2).fill(-1)
+  readonly #entries = new Int32Array(maxEntries * entrySize)
+  readonly #values: T[] = []
+  #arena = Buffer.allocUnsafe(1 << 16)
+  #view = viewOf(this.#arena)
+  #used = 0
 
   full(more: number): boolean {
-    return this.values.length >= maxEntries || this.used + more > arenaBytes
+    return this.#values.length >= maxEntries || this.#used + more > arenaBytes
   }
 
   add(hash: number, bytes: Buffer, start: number, end: number, value: T): void {
     this.#room(end - start)
-    const entry = this.values.push(value) - 1
-    this.hashes[entry] = hash
-    this.starts[entry] = this.used
-    this.lengths[entry] = end - start
-    bytes.copy(this.arena, this.used, start, end)
-    this.used += end - start
-    let slot = hash & (this.slots.length - 1)
-    while (this.slots[slot] >= 0) slot = (slot + 1) & (this.slots.length - 1)
-    this.slots[slot] = entry
+    const entry = this.#values.push(value) - 1
+    this.#entries[entry * entrySize] = hash
+    this.#entries[entry * entrySize + 1] = this.#used
+    this.#entries[entry * entrySize + 2] = end - start
+    bytes.copy(this.#arena, this.#used, start, end)
+    this.#used += end - start
+    const mask = this.#slots.length - 1
+    let slot = hash & mask
+    while (this.#slots[slot] >= 0) slot = (slot + 1) & mask
+    this.#slots[slot] = entry
   }
 
   #room(count: number): void {
-    if (this.used + count <= this.arena.length) return
-    const larger = Buffer.allocUnsafe(Math.max(this.arena.length * 2, this.used + count))
-    this.arena.copy(larger, 0, 0, this.used)
-    this.arena = larger
-    this.view = viewOf(larger)
+    if (this.#used + count <= this.#arena.length) return
+    const larger = Buffer.allocUnsafe(Math.max(this.#arena.length * 2, this.#used + count))
+    this.#arena.copy(larger, 0, 0, this.#used)
+    this.#arena = larger
+    this.#view = viewOf(larger)
   }
 
   find(hash: number, view: DataView, start: number, length: number): T | undefined {
-    const mask = this.slots.length - 1
-    for (let slot = hash & mask; this.slots[slot] >= 0; slot = (slot + 1) & mask) {
-      const entry = this.slots[slot]
-      if (this.hashes[entry] === hash && this.lengths[entry] === length && same(view, start, this.view, this.starts[entry], length))
-        return this.values[entry]
+    const slots = this.#slots
+    const entries = this.#entries
+    const mask = slots.length - 1
+    for (let slot = hash & mask; slots[slot] >= 0; slot = (slot + 1) & mask) {
+      const at = slots[slot] * entrySize
+      if (entries[at] === hash && entries[at + 2] === length && same(view, start, this.#view, entries[at + 1], length))
+        return this.#values[slots[slot]]
     }
     return undefined
   }
@@ -109,9 +113,10 @@ function hashRange(view: DataView, start: number, end: number, seed: number): nu
   return a ^ (a >>> 13)
 }
 
+/** Eight bytes at a time: the comparison of two 64-bit reads makes no BigInt. */
 function same(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
   let i = 0
-  for (; i + 4 <= length; i += 4) if (a.getInt32(aStart + i) !== b.getInt32(bStart + i)) return false
+  for (; i + 8 <= length; i += 8) if (a.getBigInt64(aStart + i) !== b.getBigInt64(bStart + i)) return false
   for (; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false
   return true
 }

@@ -142,7 +142,11 @@ export class FlowMessage {
   readonly #cursor = new Cursor()
   #view = viewOf(Buffer.alloc(0))
   #viewed: Buffer | undefined
-  readonly #starts = new Int32Array(fieldCount)
+  /** The fields of the last flow, to forget them without going through all. */
+  readonly #seen = new Uint8Array(fieldCount)
+  readonly #isSeen = new Uint8Array(fieldCount)
+  #seenCount = 0
+  readonly #starts = new Int32Array(fieldCount).fill(-1)
   readonly #ends = new Int32Array(fieldCount)
   readonly #values = new Uint32Array(fieldCount)
   readonly #highs = new Uint32Array(fieldCount)
@@ -234,6 +238,7 @@ export class FlowMessage {
       if (type === varintType) {
         const value = cursor.varint()
         if (number < fieldCount) {
+          this.#see(number)
           this.#values[number] = value
           this.#highs[number] = cursor.high
         }
@@ -244,6 +249,7 @@ export class FlowMessage {
         else if (number === field.destinationNames) this.destinationNames.push(this.#text(cursor.start, cursor.end))
         else {
           if (merged[number] && this.#starts[number] >= 0) this.#irregular = true
+          this.#see(number)
           this.#starts[number] = cursor.start
           this.#ends[number] = cursor.end
         }
@@ -254,9 +260,13 @@ export class FlowMessage {
 
   #clear(): void {
     this.#irregular = false
-    this.#starts.fill(-1)
-    this.#values.fill(0)
-    this.#highs.fill(0)
+    for (let i = 0; i < this.#seenCount; i++) {
+      const number = this.#seen[i]
+      this.#isSeen[number] = 0
+      this.#starts[number] = -1
+      this.#values[number] = this.#highs[number] = 0
+    }
+    this.#seenCount = 0
     this.#counts[0] = this.#counts[1] = this.#counts[2] = 0
     this.sourceNames.length = 0
     this.destinationNames.length = 0
@@ -265,6 +275,12 @@ export class FlowMessage {
     this.egressDeniedBy.length = 0
     this.ingressDeniedBy.length = 0
     this.policyLog.length = 0
+  }
+
+  #see(number: number): void {
+    if (this.#isSeen[number]) return
+    this.#isSeen[number] = 1
+    this.#seen[this.#seenCount++] = number
   }
 
   #text(start: number, end: number): Texts {

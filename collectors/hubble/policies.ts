@@ -24,16 +24,12 @@ export class PolicyColumns {
   readonly #source: LabelColumn
   #dataplane = 0
 
-  /** Takes three places from `place` on. */
-  constructor(builder: BlockBuilder, place: number) {
-    this.#deciding = new TextColumns(
-      place,
-      ['policy_kind', 'policy_namespace', 'policy_name'].map(name => builder.labels(name)),
-    )
+  constructor(builder: BlockBuilder) {
+    this.#deciding = new TextColumns(['policy_kind', 'policy_namespace', 'policy_name'].map(name => builder.labels(name)))
     this.#source = builder.labels('policy_source')
     if (!('allowed_by' in builder.kind.fields)) return
-    this.#allowedBy = new TextColumns(place + 1, [builder.labels('allowed_by')], reference)
-    this.#deniedBy = new TextColumns(place + 2, [builder.labels('denied_by')], reference)
+    this.#allowedBy = new TextColumns([builder.labels('allowed_by')], { from: reference })
+    this.#deniedBy = new TextColumns([builder.labels('denied_by')], { from: reference })
   }
 
   forget(): void {

@@ -63,14 +63,14 @@ export class RequestRows {
       host: builder.labels('host'),
       query: builder.labels('dns_query'),
     }
-    this.#client = new EndColumns(builder, 'src_', 13)
-    this.#server = new EndColumns(builder, 'dst_', 16)
-    this.#policies = new PolicyColumns(builder, 19)
-    this.#node = new TextColumns(22, [builder.labels('cluster'), builder.labels('reporter')])
-    this.#method = new TextColumns(22, [this.#labels.method])
-    this.#version = new TextColumns(20, [this.#labels.version])
-    this.#userAgent = new TextColumns(23, [builder.labels('user_agent')])
-    this.#topic = new TextColumns(21, [builder.labels('kafka_topic')])
+    this.#client = new EndColumns(builder, 'src_')
+    this.#server = new EndColumns(builder, 'dst_')
+    this.#policies = new PolicyColumns(builder)
+    this.#node = new TextColumns([builder.labels('cluster'), builder.labels('reporter')])
+    this.#method = new TextColumns([this.#labels.method])
+    this.#version = new TextColumns([this.#labels.version])
+    this.#userAgent = new TextColumns([builder.labels('user_agent')])
+    this.#topic = new TextColumns([builder.labels('kafka_topic')])
     this.#path = builder.texts('path')
     this.#requestId = builder.texts('request_id')
     this.#traceId = builder.texts('trace_id')

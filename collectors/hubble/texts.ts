@@ -1,35 +1,50 @@
 import { Cursor, bytesType, varintType } from './wire.ts'
 import { entities, reservedIdentities } from './vocabulary.ts'
 
-/** Groups of label columns a text can be written to; see flow-rows.ts and request-rows.ts. */
-export const maxPlaces = 24
+let made = 0
 
-/** Texts read once and written to label columns many times. Remembers its codes in the block each place is filling. */
+/** Texts read once and written to label columns many times; `index` tells them apart cheaply, for a while. */
 export class Texts {
   readonly texts: readonly string[]
-  readonly codes: Uint16Array
-  readonly stamps = new Float64Array(maxPlaces)
+  readonly index = made++ & 0xffffff
 
   constructor(texts: readonly string[]) {
     this.texts = texts
-    this.codes = new Uint16Array(texts.length * maxPlaces)
   }
 }
 
-/** An end: cluster, namespace, pod, workload, workload kind, service account and entity, and beside them its identity. */
+/** An end: its pod, what it shares with the other pods of its workload, and its identity. */
 export class Endpoint extends Texts {
+  readonly shared: Texts
   readonly identity: number
 
-  constructor(identity: number, texts: readonly string[]) {
-    super(texts)
+  constructor(identity: number, pod: string, shared: readonly string[]) {
+    super([pod])
+    this.shared = sharedTexts(shared)
     this.identity = identity
   }
 }
 
-export const endpointColumns = ['cluster', 'namespace', 'pod', 'workload', 'workload_kind', 'service_account', 'entity'] as const
+/** What pods of a workload share, in the order of the texts. */
+export const sharedColumns = ['cluster', 'namespace', 'workload', 'workload_kind', 'service_account', 'entity'] as const
+const maxShared = 1 << 14
+const shared = new Map<string, Texts>()
+
+/** One object for all pods with the same texts, so that its codes are looked up once a block and not for each pod. */
+function sharedTexts(texts: readonly string[]): Texts {
+  const key = texts.join('\0')
+  const known = shared.get(key)
+  if (known) return known
+  if (shared.size >= maxShared) shared.clear()
+  const fresh = new Texts(texts)
+  shared.set(key, fresh)
+  return fresh
+}
+
 export const noEndpoint = new Endpoint(
   0,
-  endpointColumns.map(() => ''),
+  '',
+  sharedColumns.map(() => ''),
 )
 export const noTexts = new Texts([''])
 
@@ -85,7 +100,7 @@ export function readEndpoint(bytes: Buffer, start: number, end: number): Endpoin
   cursor.close(end)
   cluster ||= labelled(labels, 'io.cilium.k8s.policy.cluster')
   const account = labelled(labels, 'io.cilium.k8s.policy.serviceaccount')
-  return new Endpoint(identity, [cluster, namespace, pod, workload.name, workload.kind, account, entityOf(labels, identity)])
+  return new Endpoint(identity, pod, [cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)])
 }
 
 /** The value of a label, whatever source it is from: `k8s:key=value`. */
