@@ -81,7 +81,7 @@ program
   .action(async () => {
     await using clickhouse = openStore(await configuration(), 'writer')
     const changes = await migrate({ clickhouse, log: openLog() })
-    console.log(changes.length ? changes.join('\n') : 'nothing to change')
+    console.log(changes.map(({ what }) => what).join('\n') || 'nothing to change')
   })
 
 for (const command of [...queryCommands(), configCommands(configuration)]) program.addCommand(command)
