@@ -215,3 +215,18 @@ test('no data says so and offers a wider range; a server that fails says so and 
     complaints.splice(0, complaints.length, ...complaints.filter(text => !text.includes('503')))
   })
 })
+
+test('where nothing was ever seen the map says how to connect Hubble', async t => {
+  await visit(t, '?page=quality', async ({ page }) => {
+    const meta = { partial: [] }
+    await page.route('**/api/v1/topology*', route => route.fulfill({ json: { nodes: [], edges: [], meta } }))
+    await page.route('**/api/v1/query', route =>
+      route.fulfill({ json: { columns: [{ name: 'records', type: 'number' }], rows: [[0]], meta } }),
+    )
+    await page.keyboard.press('g')
+    await page.keyboard.press('m')
+    await sees(page, /No source has sent anything yet/)
+    await sees(page, /WEIR_HUBBLE_ADDRESS/)
+    t.pass()
+  })
+})

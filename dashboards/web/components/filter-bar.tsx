@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Candidate, Completion } from '../../../query-api/filter/complete.ts'
 import { ApiError, completeFilter } from '../api.ts'
 import { useApp } from '../state/context.ts'
-import { useFilterError } from '../state/filter-error.ts'
+import { filterKinds, useFilterError } from '../state/filter-error.ts'
 import { go } from '../state/navigation.ts'
 import { Icon } from './icon.tsx'
 
@@ -14,7 +14,7 @@ export function FilterBar() {
   const [text, setText] = useState(state.where)
   const error = useFilterError()
   const input = useRef<HTMLInputElement>(null)
-  const { completion, chosen, choose, hide, ask } = useCompletion(state.kind)
+  const { completion, chosen, choose, hide, ask } = useCompletion(filterKinds(state)[0]!)
   useEffect(() => setText(state.where), [state.where])
   const apply = (where: string) => {
     hide()

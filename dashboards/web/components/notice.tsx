@@ -8,7 +8,7 @@ import { rangeWords, wider } from '../state/range.ts'
 /** What went wrong in the server's words, and a way to try again. */
 export const Failure = ({ error, retry }: { error: ApiError; retry: () => void }) => (
   <div class="notice" role="alert">
-    <h2>This could not be answered</h2>
+    <h2>{error.code === 'bad_filter' ? 'The filter cannot be asked of this' : 'This could not be answered'}</h2>
     <p>
       {error.message}
       {error.expected.length > 0 && ` Expected ${error.expected.slice(0, 8).join(', ')}.`}
@@ -21,6 +21,9 @@ export const Failure = ({ error, retry }: { error: ApiError; retry: () => void }
   </div>
 )
 
+/** A range within a sentence: in the last hour, in 21 Nov, 10:00 – 21 Nov, 11:00. */
+export const during = (words: string) => (words.startsWith('Last') ? `in the l${words.slice(1)}` : `in ${words}`)
+
 /** Nothing to show, and what to do about it. */
 export function Empty({ what = 'data', children }: { what?: string; children?: ComponentChildren }) {
   const { state } = useApp()
@@ -28,12 +31,12 @@ export function Empty({ what = 'data', children }: { what?: string; children?: C
   return (
     <div class="notice">
       <h2>
-        No {what} in {rangeWords(state).toLowerCase()}
+        No {what} {during(rangeWords(state))}
       </h2>
       {children ?? <p>Nothing that matches was seen in this time.</p>}
       <div class="actions">
         <button type="button" class="button" onClick={() => go(next)}>
-          Look at {rangeWords(next).toLowerCase()}
+          Look at {during(rangeWords(next)).slice(3)}
         </button>
         {state.where && (
           <button type="button" class="button" onClick={() => go({ where: '' })}>

@@ -12,7 +12,7 @@ import { type Range, everyFor, resolve } from '../state/range.ts'
 import { AnswerTable } from './answer-table.tsx'
 import { Chart } from './chart.tsx'
 import { Icon } from './icon.tsx'
-import { Empty, Failure, Skeleton } from './notice.tsx'
+import { Failure, Skeleton } from './notice.tsx'
 
 interface Props {
   panel: Panel
@@ -82,7 +82,7 @@ interface ShownProps {
 }
 
 function Shown({ panel, answer, every, range, asTable, onPick }: ShownProps) {
-  if (!answer.rows.length) return <Empty what={panel.title.toLowerCase()} />
+  if (!answer.rows.length) return <p class="facts">Nothing in this time.</p>
   if (asTable || panel.picture === 'table') return <AnswerTable answer={answer} />
   return <Picture panel={panel} answer={answer} every={every} range={range} onPick={onPick} />
 }

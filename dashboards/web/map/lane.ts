@@ -17,12 +17,15 @@ interface Link {
 const clearance = 9
 const lanesApart = 7
 const costs = { card: 400, lane: 60 }
+/** With more links than these a lane of one's own is no help to anyone. */
+const mostLinks = 300
 const shifts = [0, lanesApart, -lanesApart, 2 * lanesApart, -2 * lanesApart]
 
 /** The lane of each link that passes at least one column; the others need none. */
 export function lanesOf(links: readonly Link[], { nodes }: Layout): Map<string, Lane> {
   const cards = [...nodes.values()]
   const lanes = new Map<string, Lane>()
+  if (links.length > mostLinks) return lanes
   for (const { id, from, to } of [...links].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const [start, end] = [nodes.get(from)!, nodes.get(to)!]
     const [left, right] = [Math.min(start.x, end.x) + column, Math.max(start.x, end.x) - column + card.width]

@@ -21,7 +21,7 @@ export function MapBar({ graph, hidden }: { graph: Graph; hidden: number }) {
         <input
           id="search"
           type="search"
-          placeholder="Find on the map"
+          placeholder="Find service"
           aria-label="Find on the map"
           value={state.search}
           onInput={({ currentTarget }) => go({ search: currentTarget.value }, { replace: true })}

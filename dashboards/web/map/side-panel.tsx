@@ -1,3 +1,4 @@
+import { useEffect, useRef } from 'preact/hooks'
 import type { Denial } from '../../../query-api/denials.ts'
 import { selectionPanels } from '../../definitions/selection.ts'
 import { format, percent } from '../../render/units.ts'
@@ -14,11 +15,16 @@ import { drillDown } from './service-map.tsx'
 /** What is selected on the map: its golden signals over time, ports, denials, neighbours, and where to look further. */
 export function SidePanel({ graph, denials, seconds }: { graph: Graph; denials: readonly Denial[]; seconds: number }) {
   const { state } = useApp()
+  const host = useRef<HTMLElement>(null)
+  useEffect(() => {
+    // Below the map on a phone, where a selection would otherwise go unseen.
+    if (matchMedia('(max-width: 720px)').matches) host.current?.scrollIntoView({ block: 'start', behavior: 'smooth' })
+  }, [])
   const { node, edge } = selected(graph, state.select)
   const condition = node ? takesPart(node) : overLink(graph, edge!)
   const asServer = node ? endIs(node, node.role === 'client' ? 'src' : 'dst') : condition
   return (
-    <aside class="side" aria-label="Selection">
+    <aside class="side" aria-label="Selection" ref={host}>
       <header class="side-head">
         {node ? <NodeTitle node={node} /> : <EdgeTitle graph={graph} edge={edge!} />}
         <button type="button" class="button plain small" aria-label="Close" title="Close (Esc)" onClick={() => go({ select: '' })}>

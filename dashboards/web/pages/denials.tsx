@@ -2,7 +2,7 @@ import { denialsByEnd, denialsOverTime } from '../../definitions/denials.ts'
 import { ago, utc, when } from '../../render/time.ts'
 import { format } from '../../render/units.ts'
 import { PanelCard } from '../components/panel-card.tsx'
-import { Failure, Skeleton } from '../components/notice.tsx'
+import { Failure, Skeleton, during } from '../components/notice.tsx'
 import { SortHead } from '../components/sort-head.tsx'
 import { Narrow } from '../components/value.tsx'
 import { Spark } from '../components/spark.tsx'
@@ -27,7 +27,7 @@ export function Denials() {
   if (!asked.value.length) {
     return (
       <div class="notice">
-        <h2>No policy denied anything in {rangeWords(state).toLowerCase()}</h2>
+        <h2>No policy denied anything {during(rangeWords(state))}</h2>
         <p>{state.where ? 'At least nothing the filter lets through.' : 'What every policy allows is not listed here.'}</p>
       </div>
     )

@@ -1,20 +1,33 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type ApiError, query } from '../api.ts'
+import { ApiError, query } from '../api.ts'
 import { useApp } from './context.ts'
+import type { State } from './url.ts'
 
-/** What is wrong with the filter in the address, in the server's words; nothing when it can be asked. */
+/** Kinds of record the filter of a page may be about. */
+export function filterKinds({ page, kind }: State): ('flow' | 'request')[] {
+  if (page === 'flows') return [kind]
+  return page === 'denials' ? ['flow'] : ['flow', 'request']
+}
+
+/** What is wrong with the filter in the address, in the server's words; nothing when it can be asked of some kind the page shows. */
 export function useFilterError(): ApiError | undefined {
   const { state } = useApp()
-  const { where, kind } = state
+  const { where } = state
+  const kinds = filterKinds(state)
   const [error, setError] = useState<ApiError>()
   useEffect(() => {
     setError(undefined)
     if (!where) return
     const stop = new AbortController()
-    query({ kind, metrics: ['records'], where }, { from: 'now-1s', to: 'now' }, stop.signal).catch((reason: ApiError) => {
-      if (!stop.signal.aborted && reason.position !== undefined) setError(reason)
+    const mistakeOf = (kind: 'flow' | 'request') =>
+      query({ kind, metrics: ['records'], where }, { from: 'now-1s', to: 'now' }, stop.signal).then(
+        () => undefined,
+        (reason: unknown) => (reason instanceof ApiError && reason.position !== undefined ? reason : undefined),
+      )
+    void Promise.all(kinds.map(mistakeOf)).then(mistakes => {
+      if (!stop.signal.aborted && mistakes.every(Boolean)) setError(mistakes[0])
     })
     return () => stop.abort()
-  }, [where, kind])
+  }, [where, kinds.join()])
   return error
 }

@@ -3,7 +3,7 @@
 export const presets = [
   ['now-5m', '5 minutes'],
   ['now-15m', '15 minutes'],
-  ['now-1h', '1 hour'],
+  ['now-1h', 'hour'],
   ['now-6h', '6 hours'],
   ['now-24h', '24 hours'],
   ['now-7d', '7 days'],
