@@ -67,7 +67,9 @@ async function live(url: string, kind: string, where: string, print: (row: Row) 
         .map(text => text.slice(6))
         .join('')
       const event = /^event: (.*)$/m.exec(message)?.[1]
-      if (data && (!event || event === 'rows')) for (const row of [JSON.parse(data)].flat() as Row[]) print(row)
+      if (event === 'record') print(JSON.parse(data) as Row)
+      if (event === 'skipped') console.error(`weir: ${(JSON.parse(data) as { records: number }).records} more were left out`)
+      if (event === 'error') throw new Error((JSON.parse(data) as { message: string }).message)
     }
   }
 }
