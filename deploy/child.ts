@@ -2,21 +2,25 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from '../runtime/log.ts'
-import type { ServiceStatus, ServiceStatuses } from '../runtime/service.ts'
-import type { ServiceName } from './services.ts'
+import { type ServiceMessage, type ServiceStatus, type ServiceStatuses, exitCodes } from '../runtime/service.ts'
 
 const cli = fileURLToPath(new URL('cli.ts', import.meta.url))
-const misconfigured = 2
+const firstPauseMs = 100
+const longestPauseMs = 5000
+const steadyMs = 30_000
 
 export interface ChildOptions {
-  name: ServiceName
-  env: NodeJS.ProcessEnv
+  /** Of the service; the first argument of the script. */
+  name: string
+  /** The configuration as a whole, given to the service on its standard input: a variable holds no more than 128 KiB. */
+  config: unknown
   log: Logger
   /** Called with what the service last said of itself. */
   onStatus(status: ServiceStatus): void
   /** Called when the service says that its configuration is wrong: there is no use in trying again. */
   onMisconfigured(): void
   stopWithinMs?: number
+  script?: string
 }
 
 export interface Child extends AsyncDisposable {
@@ -24,30 +28,27 @@ export interface Child extends AsyncDisposable {
   tell(statuses: ServiceStatuses): void
 }
 
-/** A service in a process of its own, started again whenever it dies. */
-export function startChild({ name, env, log, onStatus, onMisconfigured, stopWithinMs = 10_000 }: ChildOptions): Child {
+/** Set for services below a supervisor, whose configuration is on their standard input. */
+export const supervisedVariable = 'WEIR_SUPERVISED'
+
+/** A service in a process of its own, started again whenever it dies, after pauses that grow as long as it does not live long. */
+export function startChild(options: ChildOptions): Child {
+  const { name, log, onStatus, onMisconfigured, stopWithinMs = 10_000 } = options
   const stop = new AbortController()
   let child: ChildProcess
 
   async function supervise() {
     for (let failures = 0; !stop.signal.aborted; failures++) {
       const started = Date.now()
-      const { code, signal } = await lifetime()
+      child = spawnService(options)
+      const { code, why } = await ended(child)
       if (stop.signal.aborted) return
-      onStatus({ ready: false, reason: 'restarting', metrics: [] })
-      if (code === misconfigured) return onMisconfigured()
-      if (Date.now() - started > 30_000) failures = 0
-      log.warn({ name, code, signal }, 'a service died, starting it again')
-      await sleep(Math.min(5000, 100 * 2 ** failures), undefined, { signal: stop.signal }).catch(() => {})
+      onStatus({ ready: false, reason: `ended with ${why}, starting again`, metrics: [] })
+      if (code === exitCodes.misconfigured) return onMisconfigured()
+      if (Date.now() - started > steadyMs) failures = 0
+      log.warn({ name, why }, 'a service died, starting it again')
+      await sleep(Math.min(longestPauseMs, firstPauseMs * 2 ** failures), undefined, { signal: stop.signal }).catch(() => {})
     }
-  }
-
-  function lifetime() {
-    child = fork(cli, [name], { env: { ...process.env, ...env }, stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    child.on('message', (message: { status: ServiceStatus }) => onStatus(message.status))
-    return new Promise<{ code: number | null; signal: string | null }>(resolve =>
-      child.once('exit', (code, signal) => resolve({ code, signal })),
-    )
   }
 
   const supervised = supervise()
@@ -56,14 +57,34 @@ export function startChild({ name, env, log, onStatus, onMisconfigured, stopWith
       return child.pid
     },
     tell(statuses) {
-      if (child.connected) child.send({ statuses }, () => {})
+      if (child.connected) child.send({ statuses } satisfies ServiceMessage, () => {})
     },
     async [Symbol.asyncDispose]() {
       stop.abort()
       child.kill('SIGTERM')
-      const killer = setTimeout(() => child.kill('SIGKILL'), stopWithinMs)
+      const killer = setTimeout(() => {
+        log.warn({ name, afterMs: stopWithinMs }, 'a service does not stop, killing it')
+        child.kill('SIGKILL')
+      }, stopWithinMs)
       await supervised
       clearTimeout(killer)
     },
   }
+}
+
+function spawnService({ name, config, onStatus, script = cli }: ChildOptions): ChildProcess {
+  const child = fork(script, [name], {
+    env: { ...process.env, [supervisedVariable]: 'yes' },
+    stdio: ['pipe', 'inherit', 'inherit', 'ipc'],
+  })
+  child.stdin!.on('error', () => {}).end(JSON.stringify(config))
+  child.on('message', (message: ServiceMessage) => 'status' in message && onStatus(message.status))
+  return child
+}
+
+function ended(child: ChildProcess): Promise<{ code: number | null; why: string }> {
+  return new Promise(resolve => {
+    child.on('error', error => child.pid === undefined && resolve({ code: null, why: error.message }))
+    child.on('exit', (code, signal) => resolve({ code, why: signal ?? `exit code ${code}` }))
+  })
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { text } from 'node:stream/consumers'
+import { Command } from 'commander'
 import { openLog } from '../runtime/log.ts'
+import { stopSignal } from '../runtime/service.ts'
 import { up } from './all-in-one.ts'
+import { supervisedVariable } from './child.ts'
 import { configCommands } from './commands/config.ts'
 import { queryCommands } from './commands/query.ts'
 import { truthCommand } from './commands/truth.ts'
@@ -25,18 +28,13 @@ export const program = new Command('weir')
   .showHelpAfterError()
   .exitOverride()
 
+const supervised = process.env[supervisedVariable] !== undefined
+
 /** The configuration: the supervisor's when it started us, else from file, variables and options. */
 async function configuration(overrides: Record<string, unknown> = {}): Promise<Config> {
-  if (process.env.WEIR_RESOLVED_CONFIG) return JSON.parse(process.env.WEIR_RESOLVED_CONFIG) as Config
+  if (supervised) return JSON.parse(await text(process.stdin)) as Config
   const { config, data } = program.opts<GlobalOptions>()
   return readConfig(config, { data_dir: data, ...overrides })
-}
-
-function stopSignal(): AbortSignal {
-  const stop = new AbortController()
-  process.on('SIGTERM', () => stop.abort())
-  process.on('SIGINT', () => (stop.signal.aborted ? process.exit(130) : stop.abort()))
-  return stop.signal
 }
 
 program
@@ -44,10 +42,10 @@ program
   .description('run everything here: bus, ClickHouse, collector, enricher, API and web app')
   .option('--demo', 'with the traffic of a made-up cluster')
   .option('--no-demo', 'without it')
-  .option('--rate <flows>', 'flows a second of the demo', Number)
-  .option('--seed <number>', 'seed of the demo', Number)
-  .addOption(new Option('--port <port>', 'port of the web app and API').argParser(Number))
-  .action(async ({ demo = false, rate, seed, port }: { demo?: boolean; rate?: number; seed?: number; port?: number }) => {
+  .option('--rate <flows>', 'flows a second of the demo')
+  .option('--seed <number>', 'seed of the demo')
+  .option('--port <port>', 'port of the web app and API')
+  .action(async ({ demo = false, rate, seed, port }: { demo?: boolean; rate?: string; seed?: string; port?: string }) => {
     const config = await configuration({ 'demo.rate': rate, 'demo.seed': seed, 'http.port': port })
     process.exitCode = await up(config, { demo, log: openLog(), signal: stopSignal() })
     process.exit()
@@ -62,16 +60,16 @@ for (const [name, about] of Object.entries(services))
   program
     .command(name)
     .description(about)
-    .action(async () => run(name as ServiceName, await configuration()))
+    .action(async () => run(name as ServiceName, await configuration(), { supervised }))
 
 const demo = program
   .command('demo')
   .description('run the made-up cluster alone: a Hubble endpoint and its Kubernetes objects')
-  .option('--rate <flows>', 'flows a second', Number)
-  .option('--seed <number>', 'the same seed makes the same traffic', Number)
-  .option('--listen <port>', 'port of the Hubble endpoint', Number)
-  .action(async ({ rate, seed, listen }: { rate?: number; seed?: number; listen?: number }) =>
-    run('demo', await configuration({ 'demo.rate': rate, 'demo.seed': seed, 'demo.port': listen })),
+  .option('--rate <flows>', 'flows a second')
+  .option('--seed <number>', 'the same seed makes the same traffic')
+  .option('--listen <port>', 'port of the Hubble endpoint')
+  .action(async ({ rate, seed, listen }: { rate?: string; seed?: string; listen?: string }) =>
+    run('demo', await configuration({ 'demo.rate': rate, 'demo.seed': seed, 'demo.port': listen }), { supervised }),
   )
 demo.addCommand(truthCommand(configuration))
 

@@ -9,7 +9,8 @@ import { openEmbeddedBus } from '../runtime/bus/embedded.ts'
 import { type ClickHouse, openClickHouse } from '../runtime/clickhouse/client.ts'
 import { ConfigError } from '../runtime/error.ts'
 import type { Logger } from '../runtime/log.ts'
-import { type ServiceContext, runService } from '../runtime/service.ts'
+import { type ServiceContext, runService, untilAborted } from '../runtime/service.ts'
+import { shareDirectory } from '../runtime/clickhouse/lock.ts'
 import { deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
 import type { Config } from './config.ts'
 
@@ -18,12 +19,27 @@ const deadLetterBytes = 64 << 20
 
 /** The bus of this configuration with every topic on it. */
 export async function openBus({ bus: options }: Config, log: Logger): Promise<Bus> {
-  await mkdir(path.dirname(options.path!), { recursive: true })
-  const bus = await openEmbeddedBus({ path: options.path!, log })
+  const bus = await openFile(options.path!, log)
   const read = { maxAgeMs: options.max_age_hours * hourMs, maxBytes: options.max_bytes }
   for (const kind of Object.values(kinds)) await bus.ensureTopic(topicOf(kind), kind.replacing ? { compacted: true } : read)
   await bus.ensureTopic(deadLetterTopic, { maxBytes: deadLetterBytes, awaitReaders: false })
   return bus
+}
+
+const errorsOfPlace = new Set(['EACCES', 'EROFS', 'ENOTDIR', 'EEXIST', 'EISDIR', 'EPERM'])
+/** Of SQLite: cannot open, read-only, no database. */
+const errorsOfFile = new Set([14, 8, 26])
+
+/** Trying again does not help when the file cannot be there, so that is wrong configuration. */
+async function openFile(file: string, log: Logger): Promise<Bus> {
+  try {
+    await mkdir(path.dirname(file), { recursive: true })
+    return await openEmbeddedBus({ path: file, log })
+  } catch (error) {
+    const { code = '', errcode = 0 } = ((error as Error).cause ?? error) as NodeJS.ErrnoException & { errcode?: number }
+    if (!errorsOfPlace.has(code) && !errorsOfFile.has(errcode & 0xff)) throw error
+    throw new ConfigError(`bus.path (WEIR_BUS_PATH): expected a file for the bus, got ${JSON.stringify(file)}`, { cause: error })
+  }
 }
 
 /** The ClickHouse of this configuration, as the user who writes or the one who only reads. */
@@ -58,13 +74,17 @@ async function demo(config: Config, { log, signal, status }: ServiceContext): Pr
   const { rate, seed, host, port } = config.demo
   await using running = await runDemo({ bus, dataDir: config.data_dir, rate, seed, listen: { host, port }, log, signal })
   status('demo', { ready: true, detail: { address: running.address, rate } })
-  await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+  await untilAborted(signal)
 }
 
 const runs = { collect, enrich, serve, demo } satisfies Record<string, Run>
 export type ServiceName = keyof typeof runs
 
-/** Runs one service in this process until it is told to stop. */
-export function run(name: ServiceName, config: Config): Promise<never> {
-  return runService(name, { healthHost: config.health.host, healthPort: config.health.port }, context => runs[name](config, context))
+/** Runs one service in this process until it is told to stop. Below a supervisor, the data directory is not free before it has ended. */
+export function run(name: ServiceName, config: Config, { supervised = false } = {}): Promise<never> {
+  const { host: healthHost, port: healthPort } = config.health
+  return runService(name, { healthHost, healthPort, supervised }, async context => {
+    using _share = supervised ? shareDirectory(config.data_dir) : undefined
+    await runs[name](config, context)
+  })
 }

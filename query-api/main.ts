@@ -28,7 +28,7 @@ export async function runApi(
 }
 
 /** What a person can change gets its setting named. */
-function listenError(error: NodeJS.ErrnoException, { host, port }: ApiConfig): Error {
+export function listenError(error: NodeJS.ErrnoException, { host, port }: Pick<ApiConfig, 'host' | 'port'>): Error {
   if (error.code === 'EADDRINUSE')
     return new ConfigError(`http.port (WEIR_HTTP_PORT): port ${port} of ${host} is taken, expected a free one`)
   if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND')

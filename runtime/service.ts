@@ -1,7 +1,7 @@
-import { type Server, createServer } from 'node:http'
 import { ConfigError } from './error.ts'
+import { listenHealth } from './health.ts'
 import { type Logger, describe, openLog } from './log.ts'
-import { type Metric, collectMetrics, renderPrometheus, startTelemetry } from './telemetry.ts'
+import { type Metric, collectMetrics, startTelemetry } from './telemetry.ts'
 
 /** How one service is doing, as it says itself. */
 export interface ServiceStatus {
@@ -14,75 +14,107 @@ export interface ServiceStatus {
 
 export type ServiceStatuses = Record<string, ServiceStatus>
 
+type PartStatus = Omit<ServiceStatus, 'metrics'>
+
 export interface ServiceContext {
   log: Logger
   /** Aborted when the service shall stop. */
   signal: AbortSignal
   /** Says how a part of the service is doing; the service is ready when all its parts are. */
-  status(part: string, status: { ready: boolean; reason?: string; detail?: unknown }): void
+  status(part: string, status: PartStatus): void
   /** What the other services last said of themselves, this one included. */
   statuses(): ServiceStatuses
 }
 
-const reportEveryMs = 1000
-const exitCodes = { stopped: 0, failed: 1, misconfigured: 2 }
+export interface ServiceOptions {
+  healthHost?: string
+  /** Where a service that runs alone answers for itself. */
+  healthPort?: number
+  /** Below a supervisor a service reports its status over IPC, and leaves it to the supervisor to be stopped by Ctrl-C. */
+  supervised?: boolean
+}
 
-type Message = { statuses: ServiceStatuses } | { status: ServiceStatus }
+const reportEveryMs = 1000
+export const exitCodes = { stopped: 0, failed: 1, misconfigured: 2, interrupted: 130 }
+
+/** What a supervisor and its services tell one another. */
+export type ServiceMessage = { statuses: ServiceStatuses } | { status: ServiceStatus }
 
 /**
- * Runs a service until SIGTERM, SIGINT or the end of its parent, then exits: 0 when it was stopped, 1 when it failed, 2 when
- * its configuration is wrong. Below a supervisor it reports its status over IPC; alone it may listen on `healthPort`.
+ * Runs a service until SIGTERM, SIGINT, SIGHUP or the end of its parent, then exits: 0 when it was stopped, 1 when it failed, 2 when its
+ * configuration is wrong.
  */
 export async function runService(
   name: string,
-  { healthHost = '127.0.0.1', healthPort }: { healthHost?: string; healthPort?: number },
+  { healthHost = '127.0.0.1', healthPort, supervised = false }: ServiceOptions,
   run: (context: ServiceContext) => Promise<void>,
 ): Promise<never> {
   startTelemetry()
   const log = openLog({ context: { service: name } })
-  const stop = new AbortController()
-  const parts = new Map<string, { ready: boolean; reason?: string; detail?: unknown }>()
-  let others: ServiceStatuses = {}
-
-  process.on('SIGTERM', () => stop.abort())
-  process.once('disconnect', () => stop.abort())
-  process.on('SIGINT', () => {
-    // Below a supervisor Ctrl-C reaches both; the supervisor stops its children in order. Alone, a second one means at once.
-    if (process.connected) return
-    if (stop.signal.aborted) process.exit(exitCodes.failed)
-    stop.abort()
+  process.on('uncaughtException', (error: Error) => {
+    log.error({ error, stack: error.stack }, 'the service failed')
+    process.exit(exitCodes.failed)
   })
-  process.on('message', (message: Message) => {
-    if ('statuses' in message) others = message.statuses
-  })
-
-  const own = async (): Promise<ServiceStatus> => ({ ...summary(parts), metrics: await collectMetrics() })
-  let latest = await own()
-  const report = async () => {
-    latest = await own()
-    if (process.connected) process.send?.({ status: latest } satisfies Message)
+  const signal = stopSignal({ supervised })
+  const reporter = startReporter(name, { supervised, log })
+  const work = async () => {
+    if (healthPort !== undefined && !supervised) await listenHealth({ host: healthHost, port: healthPort, name, status: reporter.current })
+    await run({ log, signal, status: reporter.status, statuses: reporter.statuses })
+    return exitCodes.stopped
   }
-  const timer = setInterval(() => void report(), reportEveryMs)
-  const health = healthPort === undefined ? undefined : listenHealth({ host: healthHost, port: healthPort, name, status: own, log })
-  const code = await run({
-    log,
-    signal: stop.signal,
-    status: (part, status) => void parts.set(part, status),
-    statuses: () => ({ ...others, [name]: latest }),
-  }).then(
-    () => exitCodes.stopped,
-    error => {
-      if (stop.signal.aborted && (error as Error).name === 'AbortError') return exitCodes.stopped
-      log.error({ reason: describe(error) }, error instanceof ConfigError ? 'wrong configuration' : 'the service failed')
-      return error instanceof ConfigError ? exitCodes.misconfigured : exitCodes.failed
-    },
-  )
-  clearInterval(timer)
-  health?.close()
-  process.exit(code)
+  process.exit(await work().catch(error => exitCodeOf(error, signal, log)))
 }
 
-function summary(parts: ReadonlyMap<string, { ready: boolean; reason?: string; detail?: unknown }>): Omit<ServiceStatus, 'metrics'> {
+/** Aborted when this process is asked to stop or loses the parent it talks to. A second Ctrl-C means at once. */
+export function stopSignal({ supervised = false } = {}): AbortSignal {
+  const stop = new AbortController()
+  process.on('SIGTERM', () => stop.abort())
+  process.once('disconnect', () => stop.abort())
+  for (const signal of ['SIGINT', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      // A terminal sends these to all of its processes; the supervisor stops its services one after the other.
+      if (supervised) return
+      if (stop.signal.aborted && signal === 'SIGINT') process.exit(exitCodes.interrupted)
+      stop.abort()
+    })
+  return stop.signal
+}
+
+function exitCodeOf(error: unknown, signal: AbortSignal, log: Logger): number {
+  if (signal.aborted && (error as Error).name === 'AbortError') return exitCodes.stopped
+  log.error({ reason: describe(error) }, error instanceof ConfigError ? 'wrong configuration' : 'the service failed')
+  return error instanceof ConfigError ? exitCodes.misconfigured : exitCodes.failed
+}
+
+/** Keeps what the service says of itself and passes it on to the supervisor: every second, and at once when it is ready or no longer. */
+function startReporter(name: string, { supervised, log }: { supervised: boolean; log: Logger }) {
+  const parts = new Map<string, PartStatus>()
+  let others: ServiceStatuses = {}
+  let latest: ServiceStatus = { ...summary(parts), metrics: [] }
+  const current = async () => (latest = { ...summary(parts), metrics: await collectMetrics() })
+  const report = () =>
+    current().then(
+      // Without a callback a parent that is gone would be an error nobody catches.
+      status => supervised && process.send?.({ status } satisfies ServiceMessage, undefined, {}, () => {}),
+      error => log.warn({ error }, 'cannot collect metrics'),
+    )
+  if (supervised)
+    process.on('message', (message: ServiceMessage) => {
+      if ('statuses' in message) others = message.statuses
+    })
+  setInterval(report, reportEveryMs)
+  return {
+    current,
+    status(part: string, status: PartStatus) {
+      parts.set(part, status)
+      const { ready, reason } = summary(parts)
+      if (ready !== latest.ready || reason !== latest.reason) void report()
+    },
+    statuses: () => ({ ...others, [name]: latest }),
+  }
+}
+
+function summary(parts: ReadonlyMap<string, PartStatus>): PartStatus {
   const wrong = [...parts].filter(([, { reason }]) => reason).map(([part, { reason }]) => `${part}: ${reason}`)
   return {
     ready: parts.size > 0 && [...parts.values()].every(({ ready }) => ready),
@@ -91,24 +123,7 @@ function summary(parts: ReadonlyMap<string, { ready: boolean; reason?: string; d
   }
 }
 
-interface HealthOptions {
-  host: string
-  port: number
-  name: string
-  status: () => Promise<ServiceStatus>
-  log: Logger
-}
-
-/** /healthz, /readyz and /metrics for a service that runs alone. */
-function listenHealth({ host, port, name, status, log }: HealthOptions): Server {
-  const server = createServer((request, response) => {
-    void status().then(({ ready, reason, metrics }) => {
-      if (request.url === '/metrics')
-        return response.setHeader('content-type', 'text/plain; version=0.0.4').end(renderPrometheus({ [name]: metrics }))
-      response.statusCode = request.url === '/healthz' || ready ? 200 : 503
-      return response.setHeader('content-type', 'application/json').end(JSON.stringify({ ready, reason }) + '\n')
-    })
-  })
-  server.on('error', error => log.error({ error, host, port }, 'cannot listen for health checks'))
-  return server.listen(port, host)
+/** Resolves when the signal is aborted, also when it was before. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
 }

@@ -1,5 +1,5 @@
 import { type Attributes, type Meter, metrics } from '@opentelemetry/api'
-import { DataPointType, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
+import { DataPointType, type MetricData, MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics'
 
 /** Why a component leaves records out. */
 export const discardReasons = {
@@ -58,7 +58,12 @@ export interface Metric {
   points: { labels: Record<string, string>; value: number }[]
 }
 
-const pointTypes = { [DataPointType.SUM]: 'counter', [DataPointType.GAUGE]: 'gauge' } as const
+/** A sum that can become smaller is a gauge to Prometheus. */
+function typeOf(metric: MetricData): Metric['type'] | undefined {
+  if (metric.dataPointType === DataPointType.GAUGE) return 'gauge'
+  if (metric.dataPointType === DataPointType.SUM) return metric.isMonotonic ? 'counter' : 'gauge'
+  return undefined
+}
 
 /** The current value of every counter and gauge of this process. */
 export async function collectMetrics(): Promise<Metric[]> {
@@ -66,32 +71,39 @@ export async function collectMetrics(): Promise<Metric[]> {
   const { resourceMetrics } = await reader.collect()
   return resourceMetrics.scopeMetrics.flatMap(scope =>
     scope.metrics.flatMap(metric => {
-      if (metric.dataPointType !== DataPointType.SUM && metric.dataPointType !== DataPointType.GAUGE) return []
+      const type = typeOf(metric)
+      if (!type) return []
       const points = metric.dataPoints.map(point => ({
         labels: Object.fromEntries(Object.entries(point.attributes).map(([key, value]) => [key, String(value)])),
         value: point.value as number,
       }))
-      return [{ name: metric.descriptor.name, about: metric.descriptor.description, type: pointTypes[metric.dataPointType], points }]
+      return [{ name: metric.descriptor.name, about: metric.descriptor.description, type, points }]
     }),
   )
 }
 
-const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`
+const escaped = (text: string) => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+const quoted = (text: string) => `"${escaped(text).replaceAll('"', '\\"')}"`
+const nameOf = (text: string) => text.replaceAll(/[^a-zA-Z0-9_]/g, '_').replace(/^(?=\d)/, '_')
+/** Not every number survives a process boundary. */
+const numberOf = (value: number | null) => String(value ?? NaN).replace(/^(-?)Infinity$/, (_, sign: string) => `${sign || '+'}Inf`)
 
 /** Prometheus' text format 0.0.4. The same metric of several services is one family. */
 export function renderPrometheus(services: Record<string, Metric[]>): string {
   const families = new Map<string, { metric: Metric; lines: string[] }>()
   for (const [service, list] of Object.entries(services))
     for (const metric of list) {
-      const name = metric.name.replaceAll('.', '_') + (metric.type === 'counter' ? '_total' : '')
+      const name = nameOf(metric.name) + (metric.type === 'counter' ? '_total' : '')
       const family = families.get(name) ?? { metric, lines: [] }
       families.set(name, family)
       for (const { labels, value } of metric.points) {
-        const pairs = Object.entries({ service, ...labels }).map(([key, text]) => `${key.replaceAll('.', '_')}=${quoted(text)}`)
-        family.lines.push(`${name}{${pairs.join(',')}} ${value}`)
+        const pairs = Object.entries({ ...labels, service }).map(([key, text]) => `${nameOf(key)}=${quoted(text)}`)
+        family.lines.push(`${name}{${pairs.join(',')}} ${numberOf(value)}`)
       }
     }
   return [...families]
-    .map(([name, { metric, lines }]) => `# HELP ${name} ${metric.about}\n# TYPE ${name} ${metric.type}\n${lines.join('\n')}\n`)
+    .map(([name, { metric, lines }]) =>
+      [`# HELP ${name} ${escaped(metric.about)}`, `# TYPE ${name} ${metric.type}`, ...lines, ''].join('\n'),
+    )
     .join('')
 }

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type Logger } from '../log.ts'
 import { type Passwords, writeConfig } from './embedded-config.ts'
 import { answers } from './answers.ts'
-import { lockDirectory } from './lock.ts'
+import { lockDirectory, untilUnshared } from './lock.ts'
 import { claimPort, freePort } from './ports.ts'
 
 export type EmbeddedStatus = 'starting' | 'ready' | 'restarting' | 'stopped'
@@ -47,6 +47,7 @@ export async function openEmbeddedClickHouse(options: EmbeddedOptions): Promise<
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   await using stack = new AsyncDisposableStack()
   stack.use(lockDirectory(directory))
+  await untilUnshared(directory)
   const passwords = writeConfig(directory, options.readable ?? 'weir.*')
   const server = stack.use(await startOnPorts(directory, passwords, options))
   void server.supervise()
@@ -158,7 +159,10 @@ class Server implements AsyncDisposable {
     this.#exited = promise
     this.#lastWords = ''
     // Its own process group: Ctrl-C is for us, and we stop it after what still writes to it. It stops itself when its standard input ends.
-    const started = spawn(process.execPath, [child, ...this.#args()], { stdio: ['pipe', 'ignore', 'pipe'], detached: true })
+    const started = spawn(process.execPath, [child, this.#directory, ...this.#args()], {
+      stdio: ['pipe', 'ignore', 'pipe'],
+      detached: true,
+    })
     started.on('error', error => resolve(error.message))
     started.on('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
     started.stdin!.on('error', () => {})

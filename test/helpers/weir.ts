@@ -1,0 +1,127 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { until } from './wait.ts'
+
+const cli = path.resolve('deploy/weir.js')
+
+export type ProcessName = 'collect' | 'enrich' | 'serve' | 'demo' | 'clickhouse'
+
+/** A whole weir in processes of its own, as a user starts it. */
+export interface TestWeir extends AsyncDisposable {
+  url: string
+  dataDir: string
+  /** Output so far. */
+  output(): string
+  pidOf(name: ProcessName): number | undefined
+  kill(name: ProcessName | 'weir', signal?: NodeJS.Signals): void
+  /** Starts it again over the same data, after `kill('weir')` or `stop`. */
+  start(): Promise<void>
+  /** As Ctrl-C does; resolves to the exit code. */
+  stop(): Promise<number | null>
+  ready(): Promise<void>
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+/** Runs the command line once; resolves to what it printed and its exit code. */
+export async function runCli(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [cli, ...args], { env: { ...process.env, ...env } })
+  const out = { stdout: '', stderr: '' }
+  for (const stream of ['stdout', 'stderr'] as const) child[stream].on('data', chunk => (out[stream] += String(chunk)))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, ...out }
+}
+
+export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}): Promise<TestWeir> {
+  const dataDir = await mkdtemp(path.join(tmpdir(), 'weir-'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  let child: ChildProcess
+  let output = ''
+
+  async function start() {
+    child = spawn(process.execPath, [cli, '--data', dataDir, 'up', '--port', String(port), ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += String(chunk)))
+    await ready()
+  }
+
+  async function ready() {
+    await until(
+      'weir to be ready',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${output.slice(-2000)}`)
+        return (await fetch(`${url}/readyz`).catch(() => undefined))?.ok
+      },
+      { timeoutMs: 60_000 },
+    )
+  }
+
+  function pidOf(name: ProcessName): number | undefined {
+    const wanted = name === 'clickhouse' ? 'embedded-child.ts' : `cli.ts ${name}`
+    const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(child.pid)], { encoding: 'utf8' }).split('\n')
+    return (
+      Number(
+        lines
+          .find(line => line.includes(wanted))
+          ?.trim()
+          .split(' ')[0],
+      ) || undefined
+    )
+  }
+
+  async function stop() {
+    if (child.exitCode !== null || child.signalCode) return child.exitCode
+    child.kill('SIGINT')
+    const [code] = (await once(child, 'exit')) as [number | null]
+    return code
+  }
+
+  await start()
+  return {
+    url,
+    dataDir,
+    output: () => output,
+    pidOf,
+    kill: (name, signal = 'SIGKILL') => void process.kill(name === 'weir' ? child.pid! : pidOf(name)!, signal),
+    start,
+    stop,
+    ready,
+    async [Symbol.asyncDispose]() {
+      await stop()
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
+    },
+  }
+}
+
+/** Rows of `POST /api/v1/query`, by the value of its only dimension. */
+export async function countBy(
+  url: string,
+  kind: string,
+  dimension: string,
+  range: { from: string; to: string },
+): Promise<Record<string, number>> {
+  const response = await fetch(`${url}/api/v1/query`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind, metrics: ['records'], by: [dimension], ...range }),
+  })
+  if (!response.ok) throw new Error(await response.text())
+  const { rows } = (await response.json()) as { rows: [string, number][] }
+  return Object.fromEntries(rows)
+}
