@@ -2,6 +2,9 @@ import { ConfigError } from '../runtime/error.ts'
 import { describe } from '../runtime/log.ts'
 import { program } from './program.ts'
 
+/** Whoever reads our output may have seen enough. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+
 /** Commander's own errors carry the exit code people expect; wrong use is 2. */
 try {
   await program.parseAsync()
