@@ -97,12 +97,11 @@ export interface Outside {
 const network = (prefix: string, hosts: number[]): Outside[] =>
   hosts.map(host => ({ address: `${prefix}.${host}`, cidr: `${prefix}.0/24` }))
 
-/** Where the customers are: three networks reserved for documentation, and one more. */
+/** Where the customers are: the three networks reserved for documentation (RFC 5737). */
 export const customers: readonly Outside[] = [
   ...network('198.51.100', [4, 17, 23, 42, 77, 101, 140, 180, 211, 250]),
   ...network('203.0.113', [9, 31, 56, 88, 120, 199]),
-  ...network('192.0.2', [14, 60, 133]),
-  ...network('233.252.0', [20, 90]),
+  ...network('192.0.2', [14, 60, 90, 133, 201]),
 ]
 
 export const stripe: Outside = { address: '198.18.5.20', cidr: '198.18.5.20/32', dnsName: 'api.stripe.com' }
