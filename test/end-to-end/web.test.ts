@@ -171,8 +171,11 @@ test('the filter is completed while it is typed', async t => {
 
 test('a value that is clicked narrows the filter, and a row shows all of a record', async t => {
   await visit(t, '?page=flows', async ({ page }) => {
-    await page.locator('tbody tr').first().click()
+    await page.locator('tbody td').first().click()
     await page.getByRole('complementary', { name: 'Record' }).getByText('attribution_reason').first().waitFor()
+    await page.waitForFunction(() => new URLSearchParams(location.search).has('select'))
+    await page.keyboard.press('Escape')
+    await page.getByRole('complementary', { name: 'Record' }).waitFor({ state: 'detached' })
     await page.locator('tbody').getByRole('button', { name: 'restrict-fraud' }).first().click()
     await page.waitForFunction(() => new URLSearchParams(location.search).get('where') === "policy_name = 'restrict-fraud'")
     t.pass()

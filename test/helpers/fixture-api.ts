@@ -67,6 +67,7 @@ function found(
 }
 
 const recordOf = ({ time, requests: _r, errors: _e, latency: _l, connections: _c, flows: _f, denials: _d, ...fields }: FactRow) => ({
+  id: `${time}-${fields.src_workload}-${fields.dst_workload}`,
   time: new Date(time).toISOString(),
   source: 'hubble',
   reporter: 'worker-1',

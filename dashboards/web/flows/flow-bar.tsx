@@ -14,7 +14,7 @@ export function FlowBar({ live, count }: { live: Live; count: number }) {
     <div class="page-head">
       <div class="segments" role="group" aria-label="Kind of record">
         {(['flow', 'request'] as const).map(kind => (
-          <button key={kind} type="button" aria-pressed={state.kind === kind} onClick={() => go({ kind, columns: [] })}>
+          <button key={kind} type="button" aria-pressed={state.kind === kind} onClick={() => go({ kind, columns: [], select: '' })}>
             {kind === 'flow' ? 'Flows' : 'Requests'}
           </button>
         ))}

@@ -39,7 +39,7 @@ export function FlowTable({ rows, chosen, choose, more }: Props) {
               key={at}
               class={row.verdict === 'dropped' ? 'pick denied' : 'pick'}
               tabIndex={0}
-              aria-current={row === chosen}
+              aria-current={row.id === chosen?.id}
               onClick={() => choose(row)}
               onKeyDown={event => event.key === 'Enter' && choose(row)}
             >

@@ -1,4 +1,4 @@
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { type Row, records } from '../api.ts'
 import { Empty, Failure, Skeleton } from '../components/notice.tsx'
 import { FlowBar } from '../flows/flow-bar.tsx'
@@ -7,16 +7,18 @@ import { RowPanel } from '../flows/row-panel.tsx'
 import { useLive } from '../flows/use-live.ts'
 import { useAsk } from '../state/ask.ts'
 import { useApp } from '../state/context.ts'
+import { go } from '../state/navigation.ts'
 
 const pageSize = 200
 
 /** Records as they were seen: one by one, stored or live. */
 export function Flows() {
   const { state } = useApp()
-  const [chosen, setChosen] = useState<Row>()
   const live = useLive({ kind: state.kind, where: state.where, on: state.live })
   const stored = useStored()
   const rows = state.live ? live.rows : stored.rows
+  const chosen = useChosen(rows, state.select)
+  const choose = (row: Row | undefined) => go({ select: row ? String(row.id) : '' })
   return (
     <>
       <FlowBar live={live} count={rows.length} />
@@ -30,7 +32,7 @@ export function Flows() {
               <Skeleton height={480} />
             </div>
           ) : rows.length ? (
-            <FlowTable rows={rows} chosen={chosen} choose={setChosen} more={state.live ? undefined : stored.more} />
+            <FlowTable rows={rows} chosen={chosen} choose={choose} more={state.live ? undefined : stored.more} />
           ) : state.live ? (
             <div class="notice" role="status">
               <h2>Waiting for the next {state.kind}</h2>
@@ -40,10 +42,17 @@ export function Flows() {
             <Empty what={`${state.kind}s`} />
           )}
         </div>
-        {chosen && <RowPanel row={chosen} kind={state.kind} close={() => setChosen(undefined)} />}
+        {chosen && <RowPanel row={chosen} kind={state.kind} close={() => choose(undefined)} />}
       </div>
     </>
   )
+}
+
+/** The record that is selected; remembered when newer ones have pushed it off the table. */
+function useChosen(rows: readonly Row[], id: string): Row | undefined {
+  const last = useRef<Row | undefined>(undefined)
+  last.current = id ? (rows.find(row => row.id === id) ?? (last.current?.id === id ? last.current : undefined)) : undefined
+  return last.current
 }
 
 /** Stored records, a page at a time. */

@@ -175,7 +175,7 @@ const Attribution = ({ attribution }: Pick<Answer, 'attribution'>) => (
     title="Attribution"
     about="How surely the ends of flows are known."
     empty="No flow was stored in this time."
-    head={['End', 'Known', 'Because', 'Share', 'Records']}
+    head={['End', 'Known', 'Because', 'Share']}
   >
     {attribution.map(each => (
       <tr key={each.end + each.attribution + each.reason}>
@@ -187,7 +187,6 @@ const Attribution = ({ attribution }: Pick<Answer, 'attribution'>) => (
         <td class="right number">
           <meter min={0} max={1} value={each.share} aria-label="Share" /> {percent(each.share)}
         </td>
-        <td class="right number">{si(each.records)}</td>
       </tr>
     ))}
   </Table>
