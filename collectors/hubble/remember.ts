@@ -73,6 +73,7 @@ export class Remembered implements Memory {
   /** Remembers an id. False when it was known. */
   add(low: number, high: number, time: number): boolean {
     if (low === 0 && high === 0) low = 1
+    this.#newest()
     const all = this.#generations
     for (let i = 1; i < all.length; i++) if (time <= all[i].maxTime && time >= all[i].minTime && all[i].has(low, high)) return false
     return this.#insert(low, high, time, time)
@@ -90,10 +91,15 @@ export class Remembered implements Memory {
   }
 
   #insert(low: number, high: number, minTime: number, maxTime: number): boolean {
-    let newest = this.#generations[0]
-    if (newest.count >= this.#perGeneration) newest = this.#turn()
+    const newest = this.#newest()
     newest.cover(minTime, maxTime)
     return newest.add(low, high)
+  }
+
+  /** The generation that has room; the one before it is full. */
+  #newest(): Generation {
+    const newest = this.#generations[0]
+    return newest.count < this.#perGeneration ? newest : this.#turn()
   }
 
   #turn(): Generation {

@@ -26,7 +26,16 @@ export function start<O>(source: Source<O>, options: O, bus: Bus, { collector = 
     sent: () => {},
     discarded: (count: number, reason: string) => void (count && discarded.set(reason, (discarded.get(reason) ?? 0) + count)),
   }
-  const outbox = openPublisher({ bus, collector, log: logger, instruments, signal: dead.signal, rowsPerBlock, maxBlockAgeMs: 50 })
+  const outbox = openPublisher({
+    bus,
+    collector,
+    log: logger,
+    instruments,
+    signal: dead.signal,
+    flushWithinMs: 0,
+    rowsPerBlock,
+    maxBlockAgeMs: 50,
+  })
   const running = source
     .run(options, { outbox, signal: stop.signal, log: logger, instruments, status: status => void statuses.push(status) })
     .catch(error => {
