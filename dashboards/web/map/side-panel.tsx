@@ -1,6 +1,6 @@
 import { useEffect, useRef } from 'preact/hooks'
 import type { Denial } from '../../../query-api/denials.ts'
-import { selectionPanels } from '../../definitions/selection.ts'
+import { selection } from '../../definitions/selection.ts'
 import { format, percent } from '../../render/units.ts'
 import { Icon } from '../components/icon.tsx'
 import { PanelCard } from '../components/panel-card.tsx'
@@ -34,7 +34,7 @@ export function SidePanel({ graph, denials, seconds }: { graph: Graph; denials: 
       <Actions condition={node ? condition : overLink(graph, edge!, { replies: true })} namespace={node?.end.namespace} />
       <Numbers measures={edge ?? served(graph, node!.id)} seconds={seconds} />
       <DenialList denials={denialsOf(graph, denials, state.select)} />
-      {selectionPanels.map(panel => (
+      {selection.panels.map(panel => (
         <PanelCard key={panel.title} panel={panel} where={asServer} hideWhenEmpty />
       ))}
       <PortList ports={(edge ?? served(graph, node!.id)).ports} />

@@ -1,4 +1,4 @@
-import { denialsByEnd, denialsOverTime } from '../../definitions/denials.ts'
+import { policyDrops } from '../../definitions/denials.ts'
 import { ago, utc, when } from '../../render/time.ts'
 import { format } from '../../render/units.ts'
 import { PanelCard } from '../components/panel-card.tsx'
@@ -35,8 +35,9 @@ export function Denials() {
   return (
     <div class="stack">
       <div class="grid wide">
-        <PanelCard panel={denialsOverTime} />
-        <PanelCard panel={denialsByEnd} />
+        {policyDrops.panels.map(panel => (
+          <PanelCard key={panel.title} panel={panel} />
+        ))}
       </div>
       <section class="card" aria-label="Denials">
         <div class="table-wrap">
