@@ -25,6 +25,11 @@ test('a chart has about as many points as asked for', t => {
   }
 })
 
+test('a chart of ten minutes or more has points a rollup can answer', t => {
+  t.is(everyFor({ from: 'now-15m', to: 'now' }), 60)
+  t.is(everyFor({ from: 'now-5m', to: 'now' }), 5)
+})
+
 test('a range is told in words', t => {
   t.is(rangeWords({ from: 'now-6h', to: 'now' }), 'Last 6 hours')
 })

@@ -54,8 +54,15 @@ export function wider({ from, to }: Range): Range {
 
 const steps = [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400]
 
-/** Seconds per point that give a chart about `points` points. */
-export const everyFor = (range: Range, points = 60) => steps.find(step => step >= lengthOf(range) / points) ?? 86_400
+/** From this length on a chart has at most a point a minute, which a rollup answers; below it, records do. Seconds. */
+const shortestByMinute = 600
+
+/** Seconds per point that give a chart about `points` points, or fewer where that spares reading every record. */
+export function everyFor(range: Range, points = 60): number {
+  const length = lengthOf(range)
+  const finest = Math.max(length / points, length >= shortestByMinute ? 60 : 0)
+  return steps.find(step => step >= finest) ?? 86_400
+}
 
 /** The range in words. */
 export function rangeWords({ from, to }: Range): string {
