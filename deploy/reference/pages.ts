@@ -3,6 +3,7 @@ import { kinds } from '../../schema/record.ts'
 import { apiPage } from './api.ts'
 import { cliPage } from './cli.ts'
 import { configurationPage } from './configuration.ts'
+import { filterPage } from './filter.ts'
 import { telemetryPage } from './telemetry.ts'
 
 /** Every page of docs/reference by its file. */
@@ -13,6 +14,7 @@ export async function referencePages(): Promise<Record<string, string>> {
     'configuration.md': configurationPage(),
     'cli.md': cliPage(),
     'api.md': await apiPage(),
+    'filter.md': filterPage(),
     'telemetry.md': await telemetryPage(),
   }
 }
