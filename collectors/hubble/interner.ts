@@ -61,10 +61,11 @@ class Generation<T> {
 export class Interner<T> {
   #newer = new Generation<T>()
   #older = new Generation<T>()
-  readonly #parse: (bytes: Buffer, start: number, end: number) => T
+  readonly #parse: (bytes: Buffer, start: number, end: number, number: number) => T
+  #parsed = 0
 
-  /** What `parse` throws goes to the caller, and nothing is remembered. */
-  constructor(parse: (bytes: Buffer, start: number, end: number) => T) {
+  /** `parse` is told how many it parsed before. What it throws goes to the caller, and nothing is remembered. */
+  constructor(parse: (bytes: Buffer, start: number, end: number, number: number) => T) {
     this.#parse = parse
   }
 
@@ -75,7 +76,7 @@ export class Interner<T> {
   }
 
   #learn(hash: number, bytes: Buffer, view: DataView, start: number, end: number): T {
-    const value = this.#older.find(hash, view, start, end - start) ?? this.#parse(bytes, start, end)
+    const value = this.#older.find(hash, view, start, end - start) ?? this.#parse(bytes, start, end, this.#parsed++)
     if (end - start > arenaBytes) return value
     if (this.#newer.full(end - start)) {
       this.#older = this.#newer

@@ -22,8 +22,8 @@ import { monitor } from './vocabulary.ts'
 
 class NodeName extends Texts {
   readonly node: ReportingNode
-  constructor(node: ReportingNode) {
-    super([node.cluster, node.reporter])
+  constructor(node: ReportingNode, index: number) {
+    super([node.cluster, node.reporter], index)
     this.node = node
   }
 }
@@ -162,8 +162,8 @@ export class FlowMessage {
   readonly #nodeNames: Interner<NodeName>
 
   constructor(nodes: Nodes) {
-    this.#nodeNames = new Interner((bytes, start, end) => new NodeName(nodes.named(bytes.toString('utf8', start, end))))
-    this.node = new NodeName(nodes.named(''))
+    this.#nodeNames = new Interner((bytes, start, end, index) => new NodeName(nodes.named(bytes.toString('utf8', start, end)), index))
+    this.node = new NodeName(nodes.named(''), 0)
     this.l7 = new Layer7(this.#names)
   }
 

@@ -1,15 +1,14 @@
 import { Cursor, bytesType, varintType } from './wire.ts'
 import { entities, reservedIdentities } from './vocabulary.ts'
 
-let made = 0
-
-/** Texts read once and written to label columns many times; `index` tells them apart cheaply, for a while. */
+/** Texts read once and written to label columns many times. Those of one kind are numbered, for tables of their codes. */
 export class Texts {
   readonly texts: readonly string[]
-  readonly index = made++ & 0xffffff
+  readonly index: number
 
-  constructor(texts: readonly string[]) {
+  constructor(texts: readonly string[], index: number) {
     this.texts = texts
+    this.index = index
   }
 }
 
@@ -18,8 +17,8 @@ export class Endpoint extends Texts {
   readonly shared: Texts
   readonly identity: number
 
-  constructor(identity: number, pod: string, shared: readonly string[]) {
-    super([pod])
+  constructor(identity: number, pod: string, shared: readonly string[], index: number) {
+    super([pod], index)
     this.shared = sharedTexts(shared)
     this.identity = identity
   }
@@ -36,7 +35,7 @@ function sharedTexts(texts: readonly string[]): Texts {
   const known = shared.get(key)
   if (known) return known
   if (shared.size >= maxShared) shared.clear()
-  const fresh = new Texts(texts)
+  const fresh = new Texts(texts, shared.size)
   shared.set(key, fresh)
   return fresh
 }
@@ -45,8 +44,9 @@ export const noEndpoint = new Endpoint(
   0,
   '',
   sharedColumns.map(() => ''),
+  0,
 )
-export const noTexts = new Texts([''])
+export const noTexts = new Texts([''], 0)
 
 const nested = new Cursor()
 
@@ -64,11 +64,11 @@ function fieldsOf(bytes: Buffer, start: number, end: number, each: (field: numbe
   nested.close(end)
 }
 
-export function readText(bytes: Buffer, start: number, end: number): Texts {
-  return new Texts([bytes.toString('utf8', start, end)])
+export function readText(bytes: Buffer, start: number, end: number, index: number): Texts {
+  return new Texts([bytes.toString('utf8', start, end)], index)
 }
 
-export function readEndpoint(bytes: Buffer, start: number, end: number): Endpoint {
+export function readEndpoint(bytes: Buffer, start: number, end: number, index: number): Endpoint {
   const cursor = new Cursor()
   cursor.open(bytes, start, end)
   let identity = 0
@@ -100,7 +100,7 @@ export function readEndpoint(bytes: Buffer, start: number, end: number): Endpoin
   cursor.close(end)
   cluster ||= labelled(labels, 'io.cilium.k8s.policy.cluster')
   const account = labelled(labels, 'io.cilium.k8s.policy.serviceaccount')
-  return new Endpoint(identity, pod, [cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)])
+  return new Endpoint(identity, pod, [cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)], index)
 }
 
 /** The value of a label, whatever source it is from: `k8s:key=value`. */
@@ -121,18 +121,18 @@ export function entityOf(labels: readonly string[], identity: number): string {
 }
 
 /** namespace/name, or the name alone. */
-export function readService(bytes: Buffer, start: number, end: number): Texts {
+export function readService(bytes: Buffer, start: number, end: number, index: number): Texts {
   let name = ''
   let namespace = ''
   fieldsOf(bytes, start, end, (field, text) => {
     if (field === 1) name = text
     else if (field === 2) namespace = text
   })
-  return new Texts([namespace ? `${namespace}/${name}` : name])
+  return new Texts([namespace ? `${namespace}/${name}` : name], index)
 }
 
 /** Kind, namespace, name, and the three as kind/namespace/name. */
-export function readPolicy(bytes: Buffer, start: number, end: number): Texts {
+export function readPolicy(bytes: Buffer, start: number, end: number, index: number): Texts {
   let [name, namespace, kind] = ['', '', '']
   const labels: string[] = []
   fieldsOf(bytes, start, end, (field, text) => {
@@ -142,26 +142,26 @@ export function readPolicy(bytes: Buffer, start: number, end: number): Texts {
     else if (field === 5) kind = text
   })
   kind ||= labelled(labels, 'io.cilium.k8s.policy.derived-from')
-  return new Texts([kind, namespace, name, `${kind}/${namespace}/${name}`])
+  return new Texts([kind, namespace, name, `${kind}/${namespace}/${name}`], index)
 }
 
-export function readInterface(bytes: Buffer, start: number, end: number): Texts {
+export function readInterface(bytes: Buffer, start: number, end: number, index: number): Texts {
   let name = ''
-  let index = 0
-  fieldsOf(bytes, start, end, (field, text, number) => {
-    if (field === 1) index = number
+  let number = 0
+  fieldsOf(bytes, start, end, (field, text, value) => {
+    if (field === 1) number = value
     else if (field === 2) name = text
   })
-  return new Texts([name || (index ? String(index) : '')])
+  return new Texts([name || (number ? String(number) : '')], index)
 }
 
 /** file:line. */
-export function readDropSite(bytes: Buffer, start: number, end: number): Texts {
+export function readDropSite(bytes: Buffer, start: number, end: number, index: number): Texts {
   let name = ''
   let line = 0
   fieldsOf(bytes, start, end, (field, text, number) => {
     if (field === 1) name = text
     else if (field === 2) line = number
   })
-  return new Texts([line ? `${name}:${line}` : name])
+  return new Texts([line ? `${name}:${line}` : name], index)
 }

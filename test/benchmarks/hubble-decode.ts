@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util'
+import { Decoder } from '../../collectors/hubble/decoder.ts'
+import { Nodes } from '../../collectors/hubble/nodes.ts'
+import { loadObserverProto } from '../../collectors/hubble/proto.ts'
+import { Remembered } from '../../collectors/hubble/remember.ts'
+import { BlockBuilder } from '../../runtime/block/builder.ts'
+import { kinds } from '../../schema/record.ts'
+import { hubbleFeed } from './hubble-feed.ts'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '4' } } })
+const feed = hubbleFeed()
+const chunk = Buffer.concat(feed)
+const nodes = new Nodes()
+const builders = { flow: new BlockBuilder(kinds.flow), request: new BlockBuilder(kinds.request) }
+let encoded = 0
+
+function encodeFull(always = false): void {
+  for (const builder of [builders.flow, builders.request]) {
+    if (!builder.full && !always) continue
+    encoded += builder.encode().length
+    builder.reset()
+  }
+}
+
+let memory = { flow: new Remembered(), request: new Remembered() }
+const decoder = new Decoder({ nodes, memory: { flow: proxy('flow'), request: proxy('request') } })
+
+/** The memory of this pass: what a pass repeats is new to the next. */
+function proxy(kind: 'flow' | 'request') {
+  return { horizon: -Infinity, add: (low: number, high: number, time: number) => memory[kind].add(low, high, time) }
+}
+
+/** Bytes to blocks, as the collector does. */
+function decodeAll(): void {
+  memory = { flow: new Remembered(), request: new Remembered() }
+  let at = 0
+  decoder.writeTo(builders.flow, builders.request)
+  for (const { length } of feed) {
+    decoder.decode(chunk, at, at + length, 1e15)
+    at += length
+    if (decoder.full) {
+      encodeFull()
+      decoder.writeTo(builders.flow, builders.request)
+    }
+  }
+  encodeFull(true)
+}
+
+const type = loadObserverProto().lookupType('observer.GetFlowsResponse')
+
+/** Bytes to objects only. */
+function protobufjsAll(): void {
+  let at = 0
+  for (const { length } of feed) {
+    type.decode(chunk.subarray(at, at + length))
+    at += length
+  }
+}
+
+/** The best pass of those that fit into the time, in flows a second of processor time: others may use the machine too. */
+function rate(pass: () => void, seconds: number): number {
+  pass()
+  let best = Infinity
+  const end = performance.now() + seconds * 1000
+  while (performance.now() < end) {
+    const start = process.cpuUsage()
+    pass()
+    const { user, system } = process.cpuUsage(start)
+    best = Math.min(best, user + system)
+  }
+  return (feed.length / best) * 1e6
+}
+
+const ours = rate(decodeAll, Number(values.seconds))
+const theirs = rate(protobufjsAll, Number(values.seconds))
+const perSecond = (value: number) => `${Math.round(value / 1000).toLocaleString('en')} k flows/s`
+console.log(`${feed.length} flows of ${Math.round(chunk.length / feed.length)} bytes, ${encoded} bytes of blocks`)
+console.log(
+  `bytes to Native blocks: ${perSecond(ours)}; protobufjs, bytes to objects: ${perSecond(theirs)}; ratio ${(ours / theirs).toFixed(1)}`,
+)
