@@ -90,16 +90,18 @@ export function kubernetes(objects: ObjectTable): Step {
   /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
   function complete(draft: Draft, name: string, numbers: readonly number[], entities: Int32Array, codes: Uint16Array) {
     const claimed = draft.labels(name)
+    if (claimed.keys.length === 1) return draft.setLabels(name, gather(numbers, entities, codes))
     const empty = claimed.keys.indexOf('')
-    if (!claimed.codes.includes(empty)) return
-    const own = gather(numbers, entities, codes)
-    if (claimed.keys.length === 1) return draft.setLabels(name, own)
+    const first = codes.findIndex((code, row) => claimed.codes[row] === empty && numbers[entities[code]] !== 0)
+    if (empty < 0 || first < 0) return
     const keys = [...claimed.keys]
-    const codeOf = append(keys, own.keys)
+    const codeOf = append(keys, own(numbers, entities))
     const merged = Uint16Array.from(claimed.codes)
-    for (let row = 0; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[own.codes[row]]
+    for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
     draft.setLabels(name, { keys, codes: merged })
   }
+
+  const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
 
   return {
     name: 'kubernetes',

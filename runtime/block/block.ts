@@ -95,7 +95,8 @@ export class Block {
     }
     const indexes = this.bytes.subarray(at + 8, at + 8 + (this.rows << wide))
     const codes = wide === 0 ? indexes : new [Uint16Array, Uint32Array][wide - 1](aligned(indexes))
-    for (const code of codes) if (code >= count) throw new BlockError('lying_length', at, `label ${code} of ${count} in column ${name}`)
+    const largest = maximum(codes)
+    if (largest >= count) throw new BlockError('lying_length', at, `label ${largest} of ${count} in column ${name}`)
     return { keys, codes }
   }
 
@@ -170,6 +171,12 @@ function writeColumn(out: Writer, name: string, column: Pick<Column, 'type' | 'w
   out.text(name)
   out.text(column.type)
   column.write(out, rows)
+}
+
+function maximum(codes: Uint8Array | Uint16Array | Uint32Array): number {
+  let largest = 0
+  for (let row = 0; row < codes.length; row++) if (codes[row] > largest) largest = codes[row]
+  return largest
 }
 
 /** A copy of the bytes that begins at a multiple of 8. */
