@@ -1,24 +1,26 @@
 import type { Bus } from '../runtime/bus/bus.ts'
 import { ConfigError } from '../runtime/error.ts'
 import { describe } from '../runtime/log.ts'
-import type { ServiceContext } from '../runtime/service.ts'
+import { type ServiceContext, untilAborted } from '../runtime/service.ts'
 import { component } from '../runtime/telemetry.ts'
 import { type SourceOptions, sources } from './index.ts'
 import { openPublisher } from './publisher.ts'
-import type { Source } from './source.ts'
+import type { Source, SourceStatus } from './source.ts'
 
 export interface CollectOptions extends SourceOptions {
   /** Names this collector on the bus. */
   name: string
 }
 
-const flushWithinMs = 5000
+/** What people read who have connected nothing yet. */
+const noSource = 'no source is configured: say where Hubble is with collect.hubble.address (WEIR_HUBBLE_ADDRESS), or try weir up --demo'
 
 /** Runs the configured sources until the signal is aborted, then publishes what they had. */
 export async function runCollector({ bus, options }: { bus: Bus; options: CollectOptions }, context: ServiceContext): Promise<void> {
   const configured = sources.filter(({ name }) => options[name as keyof SourceOptions] !== undefined)
   if (!configured.length) context.log.warn({ known: sources.map(({ name }) => name).join(', ') }, 'no source is configured')
-  context.status('sources', { ready: true, detail: configured.map(({ name }) => name) })
+  const reason = configured.length ? undefined : noSource
+  context.status('sources', { ready: true, reason, detail: configured.map(({ name }) => name) })
   await Promise.all(
     configured.map(source =>
       runSource(source as Source<unknown>, options[source.name as keyof SourceOptions], { bus, collector: options.name }, context),
@@ -36,24 +38,21 @@ async function runSource(
 ) {
   const instruments = component('source', source.name)
   const log = context.log.child({ source: source.name })
-  const giveUp = new AbortController()
-  context.signal.addEventListener('abort', () => setTimeout(() => giveUp.abort(), flushWithinMs).unref())
-  const outbox = openPublisher({
+  await using outbox = openPublisher({
     bus,
     collector: `${collector}/${source.name}`,
     log,
     instruments,
-    signal: giveUp.signal,
-    onBlocked: reason => context.status('bus', { ready: !reason, reason }),
+    signal: context.signal,
+    onBlocked: reason => context.status(`bus of ${source.name}`, { ready: !reason, reason }),
   })
-  await using _closed = outbox
   try {
     await source.run(options, {
       outbox,
       signal: context.signal,
       log,
       instruments,
-      status: status => context.status(source.name, status),
+      status: status => context.status(source.name, agentStatus(status)),
     })
   } catch (error) {
     if (context.signal.aborted) return
@@ -62,6 +61,10 @@ async function runSource(
   }
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+/**
+ * An agent that is away does not make the collector unready: what was collected can be asked for, and nobody here can bring the agent
+ * back. The reason stands in readyz, quality and the log all the same.
+ */
+function agentStatus({ ready, reason, detail }: SourceStatus): SourceStatus {
+  return { ready: true, reason: ready ? reason : (reason ?? 'not ready'), detail: { connected: ready, ...(detail as object | undefined) } }
 }

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BlockBuilder } from '../runtime/block/builder.ts'
 import { blockMessage, openBlock } from '../runtime/block/message.ts'
 import type { Bus, Message } from '../runtime/bus/bus.ts'
-import { type Logger } from '../runtime/log.ts'
-import { type Instruments } from '../runtime/telemetry.ts'
+import { type Logger, describe } from '../runtime/log.ts'
+import type { Instruments } from '../runtime/telemetry.ts'
 import { type KindName, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
 import type { DeadLetter, Outbox, Published } from './outbox.ts'
 
@@ -13,10 +13,14 @@ export interface PublisherOptions {
   collector: string
   log: Logger
   instruments: Instruments
+  /** Aborted when the collector stops: then what is left has `flushWithinMs` to be published. */
   signal?: AbortSignal
+  flushWithinMs?: number
   rowsPerBlock?: number
   maxBlockAgeMs?: number
   retryMs?: number
+  /** After this long, publishing is told to be blocked. */
+  slowMs?: number
   /** Told why nothing can be published, and undefined once it can again. */
   onBlocked?: (reason: string | undefined) => void
 }
@@ -39,16 +43,25 @@ export function openPublisher({
   collector,
   log,
   instruments,
-  signal = new AbortController().signal,
+  signal,
+  flushWithinMs = 5000,
   rowsPerBlock = 8192,
   maxBlockAgeMs = 250,
   retryMs = 500,
+  slowMs = 2000,
   onBlocked = () => {},
 }: PublisherOptions): Outbox & AsyncDisposable {
+  const givenUp = new AbortController()
+  const giveUpLater = () => setTimeout(() => givenUp.abort(), flushWithinMs).unref()
+  if (signal?.aborted) giveUpLater()
+  signal?.addEventListener('abort', giveUpLater, { once: true, signal: givenUp.signal })
+  const blocked = openBlockage(onBlocked)
   const run = Date.now()
   const lanes = new Map<KindName, Lane>()
   let failed: Error | undefined
   let letters = { second: 0, count: 0 }
+  const lettersUnderWay = new Set<Promise<void>>()
+  const failing = (error: unknown) => void (failed ??= error as Error)
 
   function laneOf(name: KindName): Lane {
     const known = lanes.get(name)
@@ -61,17 +74,22 @@ export function openPublisher({
 
   /** Publishes until it worked: what is late is not lost. */
   async function publish(topic: string, message: Message) {
-    for (let attempt = 0; ; attempt++)
-      try {
-        await bus.publish(topic, [message], signal)
-        if (attempt) onBlocked(undefined)
-        return
-      } catch (error) {
-        if (signal.aborted) throw error
-        if (!attempt) log.warn({ topic, error }, 'cannot publish, trying again')
-        onBlocked(`bus: ${(error as Error).message}`)
-        await sleep(retryMs, undefined, { signal })
-      }
+    const waits = () => blocked.set(message, bus.isFull() ? 'the disk is full' : 'the readers are behind')
+    const slow = setInterval(waits, slowMs)
+    try {
+      for (let attempt = 0; ; attempt++)
+        try {
+          return await bus.publish(topic, [message], givenUp.signal)
+        } catch (error) {
+          if (givenUp.signal.aborted) throw error
+          if (!attempt) log.warn({ topic, error }, 'cannot publish, trying again')
+          blocked.set(message, describe(error))
+          await sleep(retryMs, undefined, { signal: givenUp.signal })
+        }
+    } finally {
+      clearInterval(slow)
+      blocked.set(message, undefined)
+    }
   }
 
   async function send(name: KindName, lane: Lane) {
@@ -91,14 +109,14 @@ export function openPublisher({
     lane.timer = undefined
     ;[lane.filling, lane.spare] = [lane.spare, lane.filling]
     lane.sent = send(name, lane)
-    lane.sent.catch(error => (failed ??= error as Error))
+    lane.sent.catch(failing)
   }
 
   function block(name: KindName): BlockBuilder {
     const lane = laneOf(name)
     lane.timer ??= setTimeout(() => {
       lane.timer = undefined
-      rotate(name, lane).catch(error => (failed ??= error as Error))
+      rotate(name, lane).catch(failing)
     }, maxBlockAgeMs)
     return lane.filling
   }
@@ -113,13 +131,28 @@ export function openPublisher({
       while (lane.filling.rows) await rotate(name, lane)
       await lane.sent
     }
+    await Promise.all(lettersUnderWay)
+  }
+
+  /** Publishes what is left. What the bus does not take in time is not lost: a source asks its agent for it again. */
+  async function close() {
+    const giveUp = giveUpLater()
+    await flush().catch(error => {
+      const records = [...lanes.values()].reduce((sum, { filling, spare }) => sum + filling.rows + spare.rows, 0)
+      log.warn({ records, error }, 'stopped before everything was published')
+    })
+    clearTimeout(giveUp)
+    givenUp.abort()
+    for (const lane of lanes.values()) clearTimeout(lane.timer)
   }
 
   function deadLetter({ source, reporter = '', reason, body }: DeadLetter) {
     const second = Math.floor(Date.now() / 1000)
     if (letters.second !== second) letters = { second, count: 0 }
     if (letters.count++ >= deadLettersPerSecond) return
-    publish(deadLetterTopic, { headers: { collector, source, reporter, reason }, body }).catch(error => (failed ??= error as Error))
+    const sent = publish(deadLetterTopic, { headers: { collector, source, reporter, reason }, body })
+    lettersUnderWay.add(sent)
+    sent.catch(failing).finally(() => lettersUnderWay.delete(sent))
   }
 
   async function* published(name: KindName, withinMs: number): AsyncGenerator<Published> {
@@ -134,15 +167,21 @@ export function openPublisher({
       }
   }
 
+  return { block, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
+}
+
+/** Tells why publishing waits as long as any of it does: once, and again when that is over. */
+function openBlockage(onBlocked: (reason: string | undefined) => void) {
+  const reasons = new Map<Message, string>()
+  let told: string | undefined
   return {
-    block,
-    ready,
-    flush,
-    deadLetter,
-    published,
-    async [Symbol.asyncDispose]() {
-      if (!signal.aborted) await flush()
-      for (const lane of lanes.values()) clearTimeout(lane.timer)
+    set(message: Message, reason: string | undefined) {
+      if (reason === undefined) reasons.delete(message)
+      else reasons.set(message, reason)
+      const [first] = reasons.values()
+      if (first === told) return
+      told = first
+      onBlocked(first)
     },
   }
 }

@@ -69,6 +69,8 @@ export interface Bus extends AsyncDisposable {
    * `signal` ends the waiting. Messages of one call are stored together or not at all.
    */
   publish(topic: string, messages: Message[], signal?: AbortSignal): Promise<void>
+  /** Whether publishing waits because the disk is full. */
+  isFull(): boolean
   /**
    * Hands the partitions of the topic to `consume`, one call for each. A group starts at the oldest message.
    * A consumer that rejects or returns gets the partition again, from the committed position, after `retryDelayMs`.

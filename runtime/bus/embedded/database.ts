@@ -12,6 +12,8 @@ export interface Database {
    * Work that `grows` the file leaves the reserve to the rest.
    */
   write<T>(work: () => T, options?: { signal?: AbortSignal; grows?: boolean }): Promise<T>
+  /** Whether the last write that was to grow the file found no space. */
+  isFull(): boolean
   /** Calls `listener` after each write of this connection that changed something. */
   onWrite(listener: () => void): void
   /** Changes whenever this connection or another one has changed something. */
@@ -72,7 +74,8 @@ export async function openDatabase({ path, log, reserveBytes, maxFileBytes }: Da
   const totalChanges = connection.prepare('SELECT total_changes() AS count')
   const changes = () => (totalChanges.get() as { count: number }).count
   let ownWrites = 0
-  const write = writer(connection, openReserve(path, reserveBytes), log)
+  const full = fullReport(log)
+  const write = writer(connection, openReserve(path, reserveBytes), full)
   return {
     prepare(sql) {
       const statement = statements.get(sql) ?? connection.prepare(sql)
@@ -88,6 +91,7 @@ export async function openDatabase({ path, log, reserveBytes, maxFileBytes }: Da
       for (const listener of listeners) listener()
       return result
     },
+    isFull: () => full.is(),
     onWrite: listener => void listeners.push(listener),
     version: () => ownWrites + (dataVersion.get() as { data_version: number }).data_version,
     close: () => connection.close(),
@@ -143,14 +147,17 @@ interface Full {
   found(error: unknown): void
   /** Called after each write that went well. */
   over(): void
+  is(): boolean
 }
 
 /** Says that the disk is full, and that it no longer is: at most once a minute. */
 function fullReport(log: Logger): Full {
   let since: number | undefined
   let lastLog = -Infinity
+  let is = false
   return {
     found(error) {
+      is = true
       if (since || Date.now() - lastLog < fullLogEveryMs) return
       since = lastLog = Date.now()
       log.error({ error: describe(error) }, 'the disk of the bus is full: publishing waits')
@@ -158,12 +165,13 @@ function fullReport(log: Logger): Full {
     over() {
       if (since) log.info({ waitedMs: Date.now() - since }, 'the bus has space again')
       since = undefined
+      is = false
     },
+    is: () => is,
   }
 }
 
-function writer(connection: DatabaseSync, reserve: Reserve, log: Logger): Database['write'] {
-  const full = fullReport(log)
+function writer(connection: DatabaseSync, reserve: Reserve, full: Full): Database['write'] {
   return async (work, { signal, grows = false } = {}) => {
     for (;;) {
       try {
