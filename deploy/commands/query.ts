@@ -1,24 +1,11 @@
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { call } from './call.ts'
 
 const defaultUrl = process.env.WEIR_URL ?? 'http://127.0.0.1:8080'
 const url = () => new Option('--url <url>', 'where weir serves').default(defaultUrl)
 const range = (command: Command) => command.option('--from <time>', 'beginning', 'now-15m').option('--to <time>', 'end', 'now')
 
 type Row = Record<string, unknown>
-
-interface ApiError {
-  error: { message: string; position?: number }
-}
-
-/** The API's answer, or its words as an error; a wrong filter is shown with a mark below the place. */
-async function call<T>(base: string, path: string, init?: RequestInit): Promise<T> {
-  const response = await fetch(new URL(path, base), init).catch(error => {
-    throw new Error(`cannot reach weir at ${base}`, { cause: (error as Error).cause ?? error })
-  })
-  if (response.ok) return (await response.json()) as T
-  const { error } = (await response.json().catch(() => ({ error: { message: response.statusText } }))) as ApiError
-  throw new Error(error.message)
-}
 
 /** `weir flows`, `weir requests` and `weir query`: questions to a running weir. */
 export function queryCommands(): Command[] {
@@ -44,18 +31,17 @@ function records(kind: 'flow' | 'request', name: string): Command {
     .option('--follow', 'go on with new ones')
     .addOption(new Option('-o, --output <format>', 'one line each, or one JSON object each').choices(['text', 'json']).default('text'))
     .action(async ({ url, from, to, where = '', limit, output, follow }: RecordOptions) => {
-      const print = (row: Row) => console.log(output === 'json' ? JSON.stringify(row) : line(kind, row))
+      const print = (row: Row) => console.log(output === 'json' ? JSON.stringify(row) : printable(line(kind, row)))
       if (follow) return live(url, kind, where, print)
-      const path = `/api/v1/records/${kind}?${new URLSearchParams({ from, to, where, limit })}`
-      const { rows } = await call<{ rows: Row[] }>(url, path)
+      const response = await call(url, `/api/v1/records/${kind}?${String(new URLSearchParams({ from, to, where, limit }))}`, { where })
+      const { rows } = (await response.json()) as { rows: Row[] }
       rows.reverse().forEach(print)
     })
 }
 
 /** Server-sent events until the server or the reader ends. */
 async function live(url: string, kind: string, where: string, print: (row: Row) => void): Promise<void> {
-  const response = await fetch(new URL(`/api/v1/live?${new URLSearchParams({ kind, where })}`, url))
-  if (!response.ok) throw new Error(((await response.json()) as ApiError).error.message)
+  const response = await call(url, `/api/v1/live?${String(new URLSearchParams({ kind, where }))}`, { where })
   let rest = ''
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     const messages = (rest + chunk).split('\n\n')
@@ -73,6 +59,10 @@ async function live(url: string, kind: string, where: string, print: (row: Row) 
     }
   }
 }
+
+/** What was seen on a network must not speak to the terminal. */
+// oxlint-disable-next-line no-control-regex
+const printable = (text: string) => text.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, '?')
 
 const end = (row: Row, side: 'src' | 'dst') => {
   const name = row[`${side}_pod`] || row[`${side}_service`] || row[`${side}_dns_name`] || row[`${side}_node`] || row[`${side}_entity`]
@@ -97,9 +87,14 @@ interface QueryOptions {
   to: string
   by?: string
   where?: string
-  every?: string
-  top?: string
+  every?: number
+  top?: number
   output: 'table' | 'json'
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d*$/.test(text)) throw new InvalidArgumentError(`expected a whole number from 1, got ${JSON.stringify(text)}`)
+  return Number(text)
 }
 
 function query(): Command {
@@ -110,8 +105,8 @@ function query(): Command {
     .addOption(url())
     .option('--by <dimensions>', 'such as src_workload,dst_workload')
     .option('--where <filter>', 'which records')
-    .option('--every <seconds>', 'one row for each so many seconds')
-    .option('--top <groups>', 'only the largest groups, the others added up')
+    .option('--every <seconds>', 'one row for each so many seconds', positive)
+    .option('--top <groups>', 'only the largest groups, the others added up', positive)
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
     .action(async (metrics: string, { url, from, to, by, where, every, top, output }: QueryOptions) => {
       const body = {
@@ -120,11 +115,12 @@ function query(): Command {
         metrics: list(metrics),
         by: by ? list(by) : [],
         where,
-        every: every && Number(every),
-        top: top && Number(top),
+        every,
+        top,
       }
       const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-      const answer = await call<{ columns: { name: string }[]; rows: unknown[][] }>(url, '/api/v1/query', init)
+      const response = await call(url, '/api/v1/query', { ...init, where })
+      const answer = (await response.json()) as { columns: { name: string }[]; rows: unknown[][] }
       if (output === 'json') return console.log(JSON.stringify(answer))
       console.table(answer.rows.map(row => Object.fromEntries(answer.columns.map(({ name }, column) => [name, row[column]]))))
     })
