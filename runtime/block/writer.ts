@@ -1,3 +1,6 @@
+/** Shorter texts have a length of one byte. */
+const shortText = 64
+
 /** Bytes of ClickHouse's Native format, growing as needed. */
 export class Writer {
   #bytes: Buffer
@@ -28,10 +31,26 @@ export class Writer {
   }
 
   text(text: string): void {
+    if (text.length < shortText && this.#shortAscii(text)) return
     const length = Buffer.byteLength(text)
     this.varuint(length)
     this.#room(length)
     this.#at += this.#bytes.write(text, this.#at)
+  }
+
+  /** Writes a short text without a call into C++. False, and nothing is written, when it is not ASCII. */
+  #shortAscii(text: string): boolean {
+    this.#room(shortText)
+    const bytes = this.#bytes
+    const start = this.#at + 1
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code > 127) return false
+      bytes[start + i] = code
+    }
+    bytes[start - 1] = text.length
+    this.#at = start + text.length
+    return true
   }
 
   uint64(value: number): void {
