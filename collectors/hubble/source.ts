@@ -100,7 +100,8 @@ async function follow(options: HubbleOptions, context: SourceContext): Promise<v
       throw new Error('Hubble ended the stream')
     } catch (error) {
       if (signal.aborted) return
-      if (away === undefined) log.warn({ address, error }, 'Hubble went away')
+      if (away === undefined)
+        log.warn({ address, error }, opened === undefined ? 'cannot reach Hubble yet, trying again' : 'Hubble went away')
       away = describe(error)
       report(away)
     }
