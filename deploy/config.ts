@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
-import type { EnrichOptions } from '../enricher/main.ts'
+import type { Networks } from '../enricher/steps/network.ts'
 import { loadConfig } from '../runtime/config.ts'
 
 /** The whole configuration: one file for every service, each of which reads its part. */
@@ -13,7 +13,7 @@ export interface Config {
   bus: { path?: string; max_age_hours: number; max_bytes: number }
   clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number }
   collect: { name: string } & SourceOptions
-  enrich: EnrichOptions & { batch: { maxRows: number; maxParts: number; maxWaitMs: number } }
+  enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
   demo: { rate: number; seed: number; host: string; port: number }
 }
 
@@ -99,9 +99,9 @@ export const configSchema = {
         description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
       },
       batch: group({
-        maxRows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 200_000, description: 'Rows of one INSERT.' },
-        maxParts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },
-        maxWaitMs: { type: 'integer', minimum: 10, maximum: 60_000, default: 1000, description: 'Longest wait for them.' },
+        max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 200_000, description: 'Rows of one INSERT.' },
+        max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },
+        max_wait_ms: { type: 'integer', minimum: 10, maximum: 60_000, default: 1000, description: 'Longest wait for them.' },
       }),
     }),
     demo: group({

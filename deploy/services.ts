@@ -60,7 +60,9 @@ async function collect(config: Config, context: ServiceContext): Promise<void> {
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using bus = await openBus(config, context.log)
   await using clickhouse = openStore(config, 'writer')
-  await runEnricher({ bus, clickhouse, options: config.enrich }, context)
+  const { networks, batch } = config.enrich
+  const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
+  await runEnricher({ bus, clickhouse, options: { networks, batch: limits } }, context)
 }
 
 async function serve(config: Config, context: ServiceContext): Promise<void> {

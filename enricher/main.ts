@@ -35,6 +35,7 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
   const { followed } = await loadObjects(bus, objects, signal, log)
   status('objects', { ready: true })
   observeObjects(objects)
+  observeLag(bus)
 
   const steps = [orientation(objects), kubernetes(objects), network(options.networks)]
   const sink = clickhouseSink({
@@ -66,6 +67,21 @@ export function observeObjects(objects: ObjectTable): void {
   meter()
     .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
     .addCallback(result => result.observe(objects.versions))
+}
+
+/** Shows in the metrics how far the readers of each topic are behind. */
+export function observeLag(bus: Pick<Bus, 'lag'>): void {
+  const gauge = (name: string, description: string, unit: string) =>
+    meter().createObservableGauge(`weir.bus.lag.${name}`, { description, unit })
+  const gauges = [
+    gauge('messages', 'Messages a group has not read.', '{message}'),
+    gauge('bytes', 'Bytes of them.', 'By'),
+    gauge('age', 'Age of the oldest.', 'ms'),
+  ]
+  meter().addBatchObservableCallback(async result => {
+    for (const { topic, group, messages, bytes, ageMs } of await bus.lag())
+      for (const [at, value] of [messages, bytes, ageMs].entries()) result.observe(gauges[at], value, { topic, group })
+  }, gauges)
 }
 
 /** Reads all objects, then goes on in the background; `followed` settles when that ends. */

@@ -83,6 +83,7 @@ function line(kind: 'flow' | 'request', row: Row): string {
 
 interface QueryOptions {
   url: string
+  kind?: string
   from: string
   to: string
   by?: string
@@ -103,13 +104,15 @@ function query(): Command {
     .description('compute metrics by dimensions')
     .argument('<metrics>', 'such as flows,drops or requests,error_ratio,latency_p95')
     .addOption(url())
+    .option('--kind <kind>', 'of records; the metrics imply it, except for records')
     .option('--by <dimensions>', 'such as src_workload,dst_workload')
     .option('--where <filter>', 'which records')
     .option('--every <seconds>', 'one row for each so many seconds', positive)
     .option('--top <groups>', 'only the largest groups, the others added up', positive)
     .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'))
-    .action(async (metrics: string, { url, from, to, by, where, every, top, output }: QueryOptions) => {
+    .action(async (metrics: string, { url, kind, from, to, by, where, every, top, output }: QueryOptions) => {
       const body = {
+        kind,
         from,
         to,
         metrics: list(metrics),

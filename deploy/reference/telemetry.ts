@@ -1,4 +1,4 @@
-import { observeObjects } from '../../enricher/main.ts'
+import { observeLag, observeObjects } from '../../enricher/main.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
 import { collectMetrics, component, discardReasons, renderPrometheus, startTelemetry } from '../../runtime/telemetry.ts'
@@ -16,6 +16,7 @@ function useInstruments(): void {
   bus.removed('', '', 1, 1)
   bus.waiting('', 1)
   observeObjects(new ObjectTable())
+  observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 
 /** A row for each family of Prometheus' text format. */
