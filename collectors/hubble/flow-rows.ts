@@ -105,9 +105,9 @@ export class FlowRows {
     this.#writeRare(row, message)
     this.#policies.set(row, message)
     this.#source.set(row, message.source, message.sourceService, message.sourceNames)
-    this.#source.setAddress(row, message.addresses.words, 0, message.sourcePort)
+    this.#source.setAddress(row, message.packet.addresses.words, 0, message.packet.sourcePort)
     this.#destination.set(row, message.destination, message.destinationService, message.destinationNames)
-    this.#destination.setAddress(row, message.addresses.words, 1, message.destinationPort)
+    this.#destination.setAddress(row, message.packet.addresses.words, 1, message.packet.destinationPort)
     this.#ids[row * 2] = message.id.low
     this.#ids[row * 2 + 1] = message.id.high
     this.#builder.next(message.time)
@@ -126,15 +126,15 @@ export class FlowRows {
 
   #writePacket(row: number, message: FlowMessage): void {
     const numbers = this.#numbers
-    if (message.protocol) this.#enums.protocol.set(row, message.protocol)
-    numbers.ipVersion[row] = message.ipVersion
-    numbers.encrypted[row] = message.encrypted
-    numbers.tcpFlags[row] = message.tcpFlags
-    numbers.icmpType[row] = message.icmpType
-    numbers.icmpCode[row] = message.icmpCode
+    if (message.packet.protocol) this.#enums.protocol.set(row, message.packet.protocol)
+    numbers.ipVersion[row] = message.packet.ipVersion
+    numbers.encrypted[row] = message.packet.encrypted
+    numbers.tcpFlags[row] = message.packet.tcpFlags
+    numbers.icmpType[row] = message.packet.icmpType
+    numbers.icmpCode[row] = message.packet.icmpCode
     numbers.proxyPort[row] = message.proxyPort
     numbers.weight[row] = message.weight
-    copyAddress(this.#translated, row, message.addresses.words, 2)
+    copyAddress(this.#translated, row, message.packet.addresses.words, 2)
   }
 
   /** What most flows have not; rows hold the default until they are written. */

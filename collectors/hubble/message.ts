@@ -1,9 +1,9 @@
 import { openEnd } from '../../schema/object.ts'
-import { AddressReader } from './addresses.ts'
 import { IdReader } from './ids.ts'
 import { Interner, viewOf } from './interner.ts'
 import { Layer7 } from './layer7.ts'
 import type { Nodes, ReportingNode } from './nodes.ts'
+import { Packet } from './packet.ts'
 import { loadObserverProto } from './proto.ts'
 import {
   type Endpoint,
@@ -28,44 +28,6 @@ class NodeName extends Texts {
   }
 }
 
-/** Numbers of flow.Flow's fields. */
-const field = {
-  time: 1,
-  verdict: 2,
-  dropReason: 3,
-  ip: 5,
-  l4: 6,
-  source: 8,
-  destination: 9,
-  type: 10,
-  nodeName: 11,
-  sourceNames: 13,
-  destinationNames: 14,
-  l7: 15,
-  reply: 16,
-  eventType: 19,
-  sourceService: 20,
-  destinationService: 21,
-  direction: 22,
-  policyMatch: 23,
-  observationPoint: 24,
-  dropReasonDesc: 25,
-  isReply: 26,
-  interface: 28,
-  proxyPort: 29,
-  traceContext: 30,
-  socketTranslation: 31,
-  socketCookie: 32,
-  cgroupId: 33,
-  uuid: 34,
-  authType: 35,
-  traceReason: 36,
-  file: 38,
-  tunnel: 39,
-} as const
-
-/** Fields below this number are found by number, the others one by one. */
-const fieldCount = 48
 const egressAllowedBy = 21001
 const ingressAllowedBy = 21002
 const egressDeniedBy = 21004
@@ -73,11 +35,6 @@ const ingressDeniedBy = 21005
 const policyLog = 21006
 const aggregate = 21007
 
-/** Sub-messages, which are merged when they come twice. */
-const merged = new Uint8Array(fieldCount)
-for (const number of [1, 5, 6, 8, 9, 15, 19, 20, 21, 26, 28, 30, 38, 39]) merged[number] = 1
-
-const ipVersions = [0, 4, 6]
 /** Microseconds; what claims to be later has a broken clock. */
 const latest = openEnd
 const traceToEndpoint = 101
@@ -105,16 +62,8 @@ export class FlowMessage {
   traceReason = 0
   authType = 0
   policyMatch = 0
-  encrypted = 0
-  ipVersion = 0
-  protocol = 0
-  tcpFlags = 0
-  icmpType = 0
-  icmpCode = 0
-  sourcePort = 0
-  destinationPort = 0
-  /** Source, destination and translated source. */
-  readonly addresses = new AddressReader(3)
+  /** What IP and the protocol over it say. */
+  readonly packet = new Packet()
   socketTranslation = 0
   socketCookieLow = 0
   socketCookieHigh = 0
@@ -142,17 +91,20 @@ export class FlowMessage {
   readonly #cursor = new Cursor()
   #view = viewOf(Buffer.alloc(0))
   #viewed: Buffer | undefined
-  /** The fields of the last flow, to forget them without going through all. */
-  readonly #seen = new Uint8Array(fieldCount)
-  readonly #isSeen = new Uint8Array(fieldCount)
-  #seenCount = 0
-  readonly #starts = new Int32Array(fieldCount).fill(-1)
-  readonly #ends = new Int32Array(fieldCount)
-  readonly #values = new Uint32Array(fieldCount)
-  readonly #highs = new Uint32Array(fieldCount)
+  /** The sub-messages that were read, by their field numbers (those from 32 less 32): what comes twice is irregular. */
+  #seen = 0
+  #seenHigh = 0
+  #irregular = false
+  /** The older forms of fields; they count when the newer is absent. */
+  #reply = 0
+  #dropReasonNumber = 0
+  #subType = 0
+  #uuidStart = -1
+  #uuidEnd = -1
+  #nameStart = 0
+  #nameEnd = 0
   /** Flows aggregated into this one: into, out of and unknown. */
   readonly #counts = [0, 0, 0]
-  #irregular = false
   readonly #endpoints = new Interner<Endpoint>(readEndpoint)
   readonly #services = new Interner(readService)
   readonly #policies = new Interner(readPolicy)
@@ -205,11 +157,16 @@ export class FlowMessage {
       }
     }
     if (subject !== 'flow') return subject
-    this.#findFields(flowStart, flowEnd)
+    cursor.open(bytes, start, end)
+    this.#clear()
+    this.#readFlow(bytes, flowStart, flowEnd)
     if (this.#irregular) return this.#readMerged(bytes, start, end, received)
-    this.#readFlow(flowStart, flowEnd)
-    this.#readTime(timeStart, timeEnd, received)
-    this.#readNode(nameStart, nameEnd)
+    this.#complete(bytes, flowStart, flowEnd)
+    if (this.time < 0 && timeStart >= 0) this.time = this.#timeAt(timeStart, timeEnd)
+    if (this.time < 0) this.time = received
+    if (this.#nameEnd > this.#nameStart) this.node = this.#nodeNames.find(bytes, this.#view, this.#nameStart, this.#nameEnd)
+    else if (nameStart >= 0) this.node = this.#nodeNames.find(bytes, this.#view, nameStart, nameEnd)
+    else this.node = this.#nodeNames.find(bytes, this.#view, 0, 0)
     return subject
   }
 
@@ -225,301 +182,300 @@ export class FlowMessage {
     return this.read(Buffer.from(once.buffer, once.byteOffset, once.byteLength), 0, once.byteLength, received)
   }
 
-  /** Where the fields of the flow are; the repeated ones are taken in at once. */
-  #findFields(start: number, end: number): void {
-    this.#clear()
-    const cursor = this.#cursor
-    const { bytes } = cursor
-    cursor.open(bytes, start, end)
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      const type = tag & 7
-      const number = tag >>> 3
-      if (type === varintType) {
-        const value = cursor.varint()
-        if (number < fieldCount) {
-          this.#see(number)
-          this.#values[number] = value
-          this.#highs[number] = cursor.high
-        }
-      } else if (type === bytesType) {
-        cursor.span()
-        if (number >= fieldCount) this.#readRepeated(number, bytes, cursor.start, cursor.end)
-        else if (number === field.sourceNames) this.sourceNames.push(this.#text(cursor.start, cursor.end))
-        else if (number === field.destinationNames) this.destinationNames.push(this.#text(cursor.start, cursor.end))
-        else {
-          if (merged[number] && this.#starts[number] >= 0) this.#irregular = true
-          this.#see(number)
-          this.#starts[number] = cursor.start
-          this.#ends[number] = cursor.end
-        }
-      } else cursor.skip(tag)
-    }
-    cursor.close(end)
-  }
-
   #clear(): void {
-    this.#irregular = false
-    for (let i = 0; i < this.#seenCount; i++) {
-      const number = this.#seen[i]
-      this.#isSeen[number] = 0
-      this.#starts[number] = -1
-      this.#values[number] = this.#highs[number] = 0
-    }
-    this.#seenCount = 0
     this.#counts[0] = this.#counts[1] = this.#counts[2] = 0
-    this.sourceNames.length = 0
-    this.destinationNames.length = 0
-    this.egressAllowedBy.length = 0
-    this.ingressAllowedBy.length = 0
-    this.egressDeniedBy.length = 0
-    this.ingressDeniedBy.length = 0
-    this.policyLog.length = 0
+    this.#seen = this.#seenHigh = this.#reply = this.#dropReasonNumber = this.#subType = 0
+    this.#irregular = false
+    this.#uuidStart = this.#uuidEnd = -1
+    this.#nameStart = this.#nameEnd = 0
+    this.time = -1
+    this.verdict = this.dropReason = this.event = this.type = this.observationPoint = this.direction = this.isReply = 0
+    this.traceReason = this.authType = this.policyMatch = this.socketTranslation = this.proxyPort = this.tunnel = 0
+    this.socketCookieLow = this.socketCookieHigh = this.cgroupLow = this.cgroupHigh = 0
+    this.weight = 1
+    this.traceId = ''
+    this.source = this.destination = noEndpoint
+    this.sourceService = this.destinationService = this.interface = this.dropSite = noTexts
+    this.packet.clear()
+    this.l7.clear()
+    this.#clearLists()
   }
 
-  #see(number: number): void {
-    if (this.#isSeen[number]) return
-    this.#isSeen[number] = 1
-    this.#seen[this.#seenCount++] = number
+  #clearLists(): void {
+    if (this.sourceNames.length) this.sourceNames.length = 0
+    if (this.destinationNames.length) this.destinationNames.length = 0
+    if (this.egressAllowedBy.length) this.egressAllowedBy.length = 0
+    if (this.ingressAllowedBy.length) this.ingressAllowedBy.length = 0
+    if (this.egressDeniedBy.length) this.egressDeniedBy.length = 0
+    if (this.ingressDeniedBy.length) this.ingressDeniedBy.length = 0
+    if (this.policyLog.length) this.policyLog.length = 0
   }
 
-  #text(start: number, end: number): Texts {
-    return this.#names.find(this.#cursor.bytes, this.#view, start, end)
+  /** One pass over flow.Flow. The place is a local, and short tags, lengths and numbers are read in place, for speed. */
+  #readFlow(bytes: Buffer, start: number, end: number): void {
+    const cursor = this.#cursor
+    let at = start
+    while (at < end) {
+      let tag = bytes[at++]
+      if (tag > 127) {
+        const next = bytes[at++]
+        tag = (tag & 127) | (next << 7)
+        if (next > 127) {
+          tag = cursor.varintAt(at - 2)
+          at = cursor.at
+        }
+      }
+      if (tag >= 8 && (tag & 7) === bytesType) {
+        let length = bytes[at++]
+        if (length > 127) {
+          length = cursor.varintAt(at - 1)
+          if (cursor.high) length = Infinity
+          at = cursor.at
+        }
+        if (at + length > end) throw new UndecodableError(`${length} bytes expected, ${end - at} left,`, at)
+        this.#takeBytes(tag >>> 3, bytes, at, at + length)
+        at += length
+      } else if (tag >= 8 && (tag & 7) === varintType) {
+        let value = bytes[at++]
+        cursor.high = 0
+        if (value > 127) {
+          value = cursor.varintAt(at - 1)
+          at = cursor.at
+        }
+        this.#takeNumber(tag >>> 3, value, cursor.high)
+      } else at = cursor.skipAt(tag, at)
+    }
+    if (at !== end) throw new UndecodableError('a field runs over the end of its message', end)
   }
 
-  #readRepeated(number: number, bytes: Buffer, start: number, end: number): void {
-    if (number < egressAllowedBy || number > aggregate) return
-    if (number === policyLog) this.policyLog.push(this.#text(start, end))
-    else if (number === aggregate) this.#readAggregate(start, end)
-    else {
-      const list = this.#policyList(number)
-      list?.push(this.#policies.find(bytes, this.#view, start, end))
+  /** By the numbers of flow.Flow's fields; numbers in place, as only they make a jump table. */
+  #takeNumber(field: number, value: number, high: number): void {
+    switch (field) {
+      case 2:
+        this.verdict = value | 0
+        break
+      case 3:
+        this.#dropReasonNumber = value
+        break
+      case 10:
+        this.type = value | 0
+        break
+      case 16:
+        this.#reply = value | high
+        break
+      case 22:
+        this.direction = value | 0
+        break
+      case 23:
+        this.policyMatch = value
+        break
+      case 24:
+        this.observationPoint = value | 0
+        break
+      case 25:
+        this.dropReason = value
+        break
+      case 29:
+        this.proxyPort = value
+        break
+      case 31:
+        this.socketTranslation = value | 0
+        break
+      case 32:
+        this.socketCookieLow = value
+        this.socketCookieHigh = high
+        break
+      case 33:
+        this.cgroupLow = value
+        this.cgroupHigh = high
+        break
+      case 35:
+        this.authType = value | 0
+        break
+      case 36:
+        this.traceReason = value | 0
+        break
     }
   }
 
-  #policyList(number: number): Texts[] | undefined {
-    if (number === egressAllowedBy) return this.egressAllowedBy
-    if (number === ingressAllowedBy) return this.ingressAllowedBy
-    if (number === egressDeniedBy) return this.egressDeniedBy
-    return number === ingressDeniedBy ? this.ingressDeniedBy : undefined
+  #takeBytes(field: number, bytes: Buffer, start: number, end: number): void {
+    switch (field) {
+      case 1:
+        this.#once(field)
+        this.time = this.#timeAt(start, end)
+        break
+      case 5:
+        this.#once(field)
+        this.packet.readIp(this.#cursor, bytes, this.#view, start, end)
+        break
+      case 6:
+        this.#once(field)
+        this.packet.readLayer4(this.#cursor, start, end)
+        break
+      case 8:
+        this.#once(field)
+        this.source = this.#endpoints.find(bytes, this.#view, start, end)
+        break
+      case 9:
+        this.#once(field)
+        this.destination = this.#endpoints.find(bytes, this.#view, start, end)
+        break
+      case 11:
+        this.#nameStart = start
+        this.#nameEnd = end
+        break
+      case 13:
+        this.sourceNames.push(this.#names.find(bytes, this.#view, start, end))
+        break
+      case 14:
+        this.destinationNames.push(this.#names.find(bytes, this.#view, start, end))
+        break
+      case 15:
+        this.#once(field)
+        this.l7.read(bytes, this.#view, start, end)
+        break
+      case 19:
+        this.#once(field)
+        this.#readEvent(start, end)
+        break
+      case 20:
+        this.#once(field)
+        this.sourceService = this.#services.find(bytes, this.#view, start, end)
+        break
+      case 21:
+        this.#once(field)
+        this.destinationService = this.#services.find(bytes, this.#view, start, end)
+        break
+      case 26:
+        this.#once(field)
+        this.isReply = this.#numberIn(bytes, start, end) ? 1 : 2
+        break
+      case 28:
+        this.#once(field)
+        this.interface = this.#interfaces.find(bytes, this.#view, start, end)
+        break
+      case 30:
+        this.#once(field)
+        this.#readTraceId(start, end)
+        break
+      case 34:
+        this.#uuidStart = start
+        this.#uuidEnd = end
+        break
+      case 38:
+        this.#onceHigh(field)
+        this.dropSite = this.#dropSites.find(bytes, this.#view, start, end)
+        break
+      case 39:
+        this.#onceHigh(field)
+        this.tunnel = this.#numberIn(bytes, start, end) | 0
+        break
+      default:
+        if (field >= egressAllowedBy && field <= aggregate) this.#takeRepeated(field, bytes, start, end)
+    }
   }
 
-  #readFlow(start: number, end: number): void {
-    const values = this.#values
-    this.verdict = values[field.verdict] | 0
-    this.dropReason = values[field.dropReasonDesc] || values[field.dropReason]
-    this.type = values[field.type] | 0
-    this.direction = values[field.direction] | 0
-    this.policyMatch = values[field.policyMatch]
-    this.socketTranslation = values[field.socketTranslation] | 0
-    this.traceReason = values[field.traceReason] | 0
-    this.authType = values[field.authType] | 0
-    this.proxyPort = values[field.proxyPort]
-    this.socketCookieLow = values[field.socketCookie]
-    this.socketCookieHigh = this.#highs[field.socketCookie]
-    this.cgroupLow = values[field.cgroupId]
-    this.cgroupHigh = this.#highs[field.cgroupId]
-    this.weight = this.#counts[0] + this.#counts[1] + this.#counts[2] || 1
-    this.#readEvent()
-    this.#readIsReply()
-    this.#readAddresses()
-    this.#readLayer4()
-    this.#readEnds()
-    this.tunnel = this.#starts[field.tunnel] < 0 ? 0 : this.#numberIn(field.tunnel, 8) | 0
-    this.#readTraceId()
-    this.#readLayer7()
-    const uuid = this.#starts[field.uuid]
-    if (uuid < 0 || !this.id.readUuid(this.#cursor.bytes, uuid, this.#ends[field.uuid])) this.id.hash(this.#cursor.bytes, start, end)
+  /** Notes a sub-message; they are merged when they come twice. */
+  #once(field: number): void {
+    const bit = 1 << field
+    if (this.#seen & bit) this.#irregular = true
+    this.#seen |= bit
   }
 
-  #readEnds(): void {
-    const { bytes } = this.#cursor
-    const view = this.#view
-    const starts = this.#starts
-    const ends = this.#ends
-    const source = starts[field.source]
-    const destination = starts[field.destination]
-    this.source = source < 0 ? noEndpoint : this.#endpoints.find(bytes, view, source, ends[field.source])
-    this.destination = destination < 0 ? noEndpoint : this.#endpoints.find(bytes, view, destination, ends[field.destination])
-    this.sourceService = this.#item(this.#services, field.sourceService)
-    this.destinationService = this.#item(this.#services, field.destinationService)
-    this.interface = this.#item(this.#interfaces, field.interface)
-    this.dropSite = this.#item(this.#dropSites, field.file)
+  #onceHigh(field: number): void {
+    const bit = 1 << (field - 32)
+    if (this.#seenHigh & bit) this.#irregular = true
+    this.#seenHigh |= bit
   }
 
-  #item(interner: Interner<Texts>, number: number): Texts {
-    const start = this.#starts[number]
-    return start < 0 ? noTexts : interner.find(this.#cursor.bytes, this.#view, start, this.#ends[number])
+  #takeRepeated(field: number, bytes: Buffer, start: number, end: number): void {
+    if (field === policyLog) this.policyLog.push(this.#names.find(bytes, this.#view, start, end))
+    else if (field === aggregate) this.#readAggregate(start, end)
+    else this.#policyList(field)?.push(this.#policies.find(bytes, this.#view, start, end))
   }
 
-  /** The last number of a sub-message that carries this tag, 0 without. */
-  #numberIn(number: number, wanted: number): number {
+  #policyList(field: number): Texts[] | undefined {
+    if (field === egressAllowedBy) return this.egressAllowedBy
+    if (field === ingressAllowedBy) return this.ingressAllowedBy
+    if (field === egressDeniedBy) return this.egressDeniedBy
+    return field === ingressDeniedBy ? this.ingressDeniedBy : undefined
+  }
+
+  /** What needs more than one field. */
+  #complete(bytes: Buffer, start: number, end: number): void {
+    this.dropReason ||= this.#dropReasonNumber
+    if (this.isReply === 0 && this.#reply) this.isReply = 1
+    // The monitor's sub-types of a trace have the numbers of the observation points, except that to-endpoint is 0.
+    if (this.observationPoint === 0 && this.event === monitor.trace) this.observationPoint = this.#subType || traceToEndpoint
+    if (this.#uuidStart < 0 || !this.id.readUuid(bytes, this.#uuidStart, this.#uuidEnd)) this.id.hash(bytes, start, end)
+  }
+
+  /** The last value of the first field of a small message, 0 without. */
+  #numberIn(bytes: Buffer, start: number, end: number): number {
+    if (end - start === 2 && bytes[start] === 8 && bytes[start + 1] < 128) return bytes[start + 1]
     const cursor = this.#cursor
-    const end = this.#ends[number]
-    cursor.open(cursor.bytes, this.#starts[number], end)
+    cursor.at = start
     let value = 0
     while (cursor.at < end) {
       const tag = cursor.tag()
-      if (tag === wanted) value = cursor.varint() || (cursor.high ? 1 : 0)
+      if (tag === 8) value = cursor.varint() || (cursor.high ? 1 : 0)
       else cursor.skip(tag)
     }
     cursor.close(end)
     return value
   }
 
-  #readEvent(): void {
-    this.event = 0
-    this.observationPoint = this.#values[field.observationPoint] | 0
-    const start = this.#starts[field.eventType]
-    if (start < 0) return
+  #readEvent(start: number, end: number): void {
     const cursor = this.#cursor
-    const end = this.#ends[field.eventType]
-    cursor.open(cursor.bytes, start, end)
-    let subType = 0
+    cursor.at = start
     while (cursor.at < end) {
       const tag = cursor.tag()
       if (tag === 8) this.event = cursor.varint() | 0
-      else if (tag === 16) subType = cursor.varint() | 0
+      else if (tag === 16) this.#subType = cursor.varint() | 0
       else cursor.skip(tag)
-    }
-    cursor.close(end)
-    // The monitor's sub-types of a trace have the numbers of the observation points, except that to-endpoint is 0.
-    if (this.observationPoint === 0 && this.event === monitor.trace) this.observationPoint = subType === 0 ? traceToEndpoint : subType
-  }
-
-  #readIsReply(): void {
-    if (this.#starts[field.isReply] >= 0) this.isReply = this.#numberIn(field.isReply, 8) ? 1 : 2
-    else this.isReply = this.#values[field.reply] || this.#highs[field.reply] ? 1 : 0
-  }
-
-  #readAddresses(): void {
-    this.addresses.clear()
-    this.encrypted = 0
-    this.ipVersion = 0
-    const start = this.#starts[field.ip]
-    if (start < 0) return
-    const cursor = this.#cursor
-    const { bytes } = cursor
-    const end = this.#ends[field.ip]
-    cursor.open(bytes, start, end)
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      if (tag === 24) this.ipVersion = ipVersions[cursor.varint()] ?? 0
-      else if (tag === 32) this.encrypted = cursor.varint() || cursor.high ? 1 : 0
-      else if (tag === 10 || tag === 18 || tag === 42) {
-        cursor.span()
-        this.addresses.read(tag === 10 ? 0 : tag === 18 ? 1 : 2, bytes, this.#view, cursor.start, cursor.end)
-      } else cursor.skip(tag)
-    }
-    cursor.close(end)
-  }
-
-  #readLayer4(): void {
-    this.protocol = this.sourcePort = this.destinationPort = this.tcpFlags = this.icmpType = this.icmpCode = 0
-    const start = this.#starts[field.l4]
-    if (start < 0) return
-    const cursor = this.#cursor
-    const end = this.#ends[field.l4]
-    cursor.open(cursor.bytes, start, end)
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      const number = tag >>> 3
-      if ((tag & 7) !== bytesType || number > 7) {
-        cursor.skip(tag)
-        continue
-      }
-      const length = cursor.varint()
-      this.#readProtocol(number, cursor.at + length)
-    }
-    cursor.close(end)
-  }
-
-  #readProtocol(number: number, end: number): void {
-    const cursor = this.#cursor
-    this.protocol = number
-    const hasPorts = number === 1 || number === 2 || number === 5
-    const isIcmp = number === 3 || number === 4
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      if (tag === 8 && hasPorts) this.sourcePort = cursor.varint()
-      else if (tag === 16 && hasPorts) this.destinationPort = cursor.varint()
-      else if (tag === 26 && number === 1) this.#readTcpFlags()
-      else if (tag === 8 && isIcmp) this.icmpType = cursor.varint()
-      else if (tag === 16 && isIcmp) this.icmpCode = cursor.varint()
-      else cursor.skip(tag)
-    }
-    cursor.close(end)
-  }
-
-  #readTcpFlags(): void {
-    const cursor = this.#cursor
-    const length = cursor.varint()
-    const end = cursor.at + length
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      if ((tag & 7) === varintType && tag <= 72) {
-        const bit = 1 << ((tag >>> 3) - 1)
-        this.tcpFlags = cursor.varint() || cursor.high ? this.tcpFlags | bit : this.tcpFlags & ~bit
-      } else cursor.skip(tag)
     }
     cursor.close(end)
   }
 
   #readAggregate(start: number, end: number): void {
-    const outer = this.#cursor
-    const { at, limit } = outer
-    outer.open(outer.bytes, start, end)
-    while (outer.at < end) {
-      const tag = outer.tag()
-      if ((tag & 7) === varintType && tag <= 24) this.#counts[(tag >>> 3) - 1] = outer.varint()
-      else outer.skip(tag)
-    }
-    outer.close(end)
-    outer.open(outer.bytes, at, limit)
-  }
-
-  #readTraceId(): void {
-    this.traceId = ''
-    const start = this.#starts[field.traceContext]
-    if (start < 0) return
     const cursor = this.#cursor
-    const end = this.#ends[field.traceContext]
-    cursor.open(cursor.bytes, start, end)
+    const counts = this.#counts
+    cursor.at = start
     while (cursor.at < end) {
       const tag = cursor.tag()
-      if (tag !== 10) {
-        cursor.skip(tag)
-        continue
-      }
-      const length = cursor.varint()
-      const parentEnd = cursor.at + length
-      while (cursor.at < parentEnd) {
-        const inner = cursor.tag()
-        cursor.skip(inner)
-        if (inner === 10) this.traceId = cursor.bytes.toString('utf8', cursor.start, cursor.end)
-      }
-      cursor.close(parentEnd)
+      if ((tag & 7) === varintType && tag <= 24) counts[(tag >>> 3) - 1] = cursor.varint()
+      else cursor.skip(tag)
+    }
+    cursor.close(end)
+    this.weight = counts[0] + counts[1] + counts[2] || 1
+  }
+
+  #readTraceId(start: number, end: number): void {
+    const cursor = this.#cursor
+    cursor.at = start
+    while (cursor.at < end) {
+      const tag = cursor.tag()
+      if (tag === 10) this.#readTraceParent(cursor.varint())
+      else cursor.skip(tag)
     }
     cursor.close(end)
   }
 
-  #readLayer7(): void {
-    const start = this.#starts[field.l7]
-    if (start < 0) this.l7.clear()
-    else this.l7.read(this.#cursor.bytes, this.#view, start, this.#ends[field.l7])
-  }
-
-  /** The flow's own time, else that of the response, else now; so is a time before 1970 or after 2100. */
-  #readTime(responseStart: number, responseEnd: number, received: number): void {
-    let time = this.#timeAt(this.#starts[field.time], this.#ends[field.time])
-    if (time < 0) time = this.#timeAt(responseStart, responseEnd)
-    this.time = time < 0 ? received : time
-  }
-
-  #timeAt(start: number, end: number): number {
-    if (start < 0) return -1
+  #readTraceParent(length: number): void {
     const cursor = this.#cursor
-    cursor.open(cursor.bytes, start, end)
+    const end = cursor.at + length
+    while (cursor.at < end) {
+      const tag = cursor.tag()
+      cursor.skip(tag)
+      if (tag === 10) this.traceId = cursor.bytes.toString('utf8', cursor.start, cursor.end)
+    }
+    cursor.close(end)
+  }
+
+  /** Microseconds; -1 for what is before 1970 or after 2100, and for none. */
+  #timeAt(start: number, end: number): number {
+    const cursor = this.#cursor
+    cursor.at = start
     let seconds = 0
     let nanos = 0
     while (cursor.at < end) {
@@ -531,13 +487,5 @@ export class FlowMessage {
     cursor.close(end)
     const time = seconds * 1e6 + Math.floor(nanos / 1000)
     return time > 0 && time < latest ? time : -1
-  }
-
-  #readNode(start: number, end: number): void {
-    const { bytes } = this.#cursor
-    const own = this.#starts[field.nodeName]
-    if (own >= 0 && this.#ends[field.nodeName] > own) this.node = this.#nodeNames.find(bytes, this.#view, own, this.#ends[field.nodeName])
-    else if (start >= 0) this.node = this.#nodeNames.find(bytes, this.#view, start, end)
-    else this.node = this.#nodeNames.find(bytes, this.#view, 0, 0)
   }
 }

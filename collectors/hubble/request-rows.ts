@@ -118,8 +118,8 @@ export class RequestRows {
     this.#enums.phase.set(row, l7.phase)
     this.#enums.verdict.set(row, message.verdict)
     this.#enums.protocol.set(row, l7.record)
-    this.#enums.transport.set(row, message.protocol)
-    this.#numbers.ipVersion[row] = message.ipVersion
+    this.#enums.transport.set(row, message.packet.protocol)
+    this.#numbers.ipVersion[row] = message.packet.ipVersion
     this.#numbers.statusCode[row] = l7.statusCode
     this.#numbers.proxyPort[row] = message.proxyPort
     this.#numbers.weight[row] = message.weight
@@ -133,9 +133,9 @@ export class RequestRows {
     const client = reversed ? this.#server : this.#client
     const server = reversed ? this.#client : this.#server
     client.set(row, message.source, message.sourceService, message.sourceNames)
-    client.setAddress(row, message.addresses.words, 0, message.sourcePort)
+    client.setAddress(row, message.packet.addresses.words, 0, message.packet.sourcePort)
     server.set(row, message.destination, message.destinationService, message.destinationNames)
-    server.setAddress(row, message.addresses.words, 1, message.destinationPort)
+    server.setAddress(row, message.packet.addresses.words, 1, message.packet.destinationPort)
   }
 
   #writeHttp(row: number, { l7 }: FlowMessage): void {

@@ -65,6 +65,20 @@ export class Cursor {
     throw new UndecodableError('a number longer than ten bytes', this.at)
   }
 
+  /** As `varint`, for a reader that keeps the place itself: the number at `at`; the place behind it is `this.at`. */
+  varintAt(at: number): number {
+    this.at = at
+    return this.varint()
+  }
+
+  /** As `skip`, for a reader that keeps the place itself: where the field ends whose value is at `at`. */
+  skipAt(tag: number, at: number): number {
+    if (tag < 8) throw new UndecodableError('field number 0', at)
+    this.at = at
+    this.skip(tag)
+    return this.at
+  }
+
   /** Field number and wire type. */
   tag(): number {
     const tag = this.varint()
