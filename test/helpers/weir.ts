@@ -17,11 +17,15 @@ export interface TestWeir extends AsyncDisposable {
   /** Output so far. */
   output(): string
   pidOf(name: ProcessName): number | undefined
+  /** Every process of it that runs, as ps shows it. */
+  processes(): string[]
   kill(name: ProcessName | 'weir', signal?: NodeJS.Signals): void
   /** Starts it again over the same data, after `kill('weir')` or `stop`. */
   start(): Promise<void>
-  /** As Ctrl-C does; resolves to the exit code. */
+  /** As Ctrl-C on a terminal does; resolves to the exit code. */
   stop(): Promise<number | null>
+  /** Resolves to the exit code. */
+  ended(): Promise<number | null>
   ready(): Promise<void>
 }
 
@@ -37,15 +41,16 @@ export async function freePort(): Promise<number> {
 export async function runCli(
   args: string[],
   env: NodeJS.ProcessEnv = {},
+  { node = process.execPath, cli: script = cli, cwd = process.cwd() } = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [cli, ...args], { env: { ...process.env, ...env } })
+  const child = spawn(node, [script, ...args], { env: { ...process.env, ...env }, cwd })
   const out = { stdout: '', stderr: '' }
   for (const stream of ['stdout', 'stderr'] as const) child[stream].on('data', chunk => (out[stream] += String(chunk)))
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, ...out }
 }
 
-export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}): Promise<TestWeir> {
+export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { node = process.execPath } = {}): Promise<TestWeir> {
   const dataDir = await mkdtemp(path.join(tmpdir(), 'weir-'))
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
@@ -53,8 +58,10 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}): Pr
   let output = ''
 
   async function start() {
-    child = spawn(process.execPath, [cli, '--data', dataDir, 'up', '--port', String(port), ...args], {
+    child = spawn(node, [cli, '--data', dataDir, 'up', '--port', String(port), ...args], {
       env: { ...process.env, ...env },
+      // A process group of its own, as a shell gives it.
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += String(chunk)))
@@ -72,24 +79,35 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}): Pr
     )
   }
 
+  function processes() {
+    const lines = execFileSync('ps', ['-eo', 'pid=,pgid=,stat=,args='], { encoding: 'utf8' }).split('\n')
+    return lines
+      .map(line => line.trim())
+      .filter(line => {
+        const [, group, state] = line.split(/\s+/)
+        return !state?.startsWith('Z') && (group === String(child.pid) || line.includes(dataDir))
+      })
+  }
+
   function pidOf(name: ProcessName): number | undefined {
-    const wanted = name === 'clickhouse' ? 'embedded-child.ts' : `cli.ts ${name}`
-    const lines = execFileSync('ps', ['-o', 'pid=,args=', '--ppid', String(child.pid)], { encoding: 'utf8' }).split('\n')
+    const wanted = name === 'clickhouse' ? /embedded-child.ts / : new RegExp(`cli\\.ts ${name}$`)
     return (
       Number(
-        lines
-          .find(line => line.includes(wanted))
-          ?.trim()
-          .split(' ')[0],
+        processes()
+          .find(line => wanted.test(line))
+          ?.split(' ')[0],
       ) || undefined
     )
   }
 
+  async function ended() {
+    if (child.exitCode === null && !child.signalCode) await once(child, 'exit')
+    return child.exitCode
+  }
+
   async function stop() {
-    if (child.exitCode !== null || child.signalCode) return child.exitCode
-    child.kill('SIGINT')
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code
+    if (child.exitCode === null && !child.signalCode) process.kill(-child.pid!, 'SIGINT')
+    return ended()
   }
 
   await start()
@@ -98,12 +116,15 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}): Pr
     dataDir,
     output: () => output,
     pidOf,
+    processes,
     kill: (name, signal = 'SIGKILL') => void process.kill(name === 'weir' ? child.pid! : pidOf(name)!, signal),
     start,
     stop,
+    ended,
     ready,
     async [Symbol.asyncDispose]() {
       await stop()
+      for (const line of processes()) process.kill(Number(line.split(' ')[0]), 'SIGKILL')
       await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
     },
   }
