@@ -35,50 +35,81 @@ export class EnumColumn {
 }
 
 /**
- * Label columns written together from one interned item. The codes an item has in the block at hand are kept in a table as
- * wide as `size`; items that share a line of it push one another out.
+ * Label columns written together from one interned item. A row takes only the number the item has in the block at hand; the
+ * columns are written from these numbers when the block is encoded. Items are found in a table of `size` lines; those that
+ * share a line push one another out, and get another number when they come again.
  */
 export class TextColumns {
+  readonly #builder: BlockBuilder
   readonly #columns: readonly LabelColumn[]
-  readonly #first: Uint16Array
   readonly #from: number
   readonly #mask: number
   readonly #owners: (Texts | undefined)[]
-  readonly #codes: Uint16Array
+  readonly #numbers: Uint16Array
+  /** Numbers of the rows' items; 0 where nothing was written. */
+  readonly #rows: Uint16Array
+  /** For each column the codes by the items' numbers. */
+  readonly #codes: readonly Uint16Array[]
+  #count = 0
+  #filling = -1
 
   /** `from` is the first of the item's texts that is written; `size` a power of two. */
-  constructor(columns: readonly LabelColumn[], { from = 0, size = 1024 } = {}) {
+  constructor(builder: BlockBuilder, names: readonly string[], { from = 0, size = 2048 } = {}) {
+    this.#builder = builder
+    this.#columns = names.map(name => builder.labels(name))
     this.#from = from
-    this.#columns = columns
-    this.#first = columns[0].codes
     this.#mask = size - 1
     this.#owners = Array.from({ length: size }, () => undefined)
-    this.#codes = new Uint16Array(size * columns.length)
+    this.#numbers = new Uint16Array(size)
+    this.#rows = new Uint16Array(builder.capacity)
+    this.#codes = names.map(() => new Uint16Array(builder.capacity + 1))
+    builder.beforeEncode(() => this.#complete())
   }
 
+  /** To be called when the builder begins another block. */
   forget(): void {
     this.#owners.fill(undefined)
+    this.#rows.fill(0)
+    this.#count = 0
+    this.#filling = this.#builder.filling
   }
 
   set(row: number, item: Texts): void {
-    const columns = this.#columns
     const line = item.index & this.#mask
-    const at = line * columns.length
-    if (this.#owners[line] !== item) this.#learn(line, at, item)
-    this.#first[row] = this.#codes[at]
-    for (let i = 1; i < columns.length; i++) columns[i].codes[row] = this.#codes[at + i]
+    this.#rows[row] = this.#owners[line] === item ? this.#numbers[line] : this.#learn(line, item)
   }
 
-  #learn(line: number, at: number, item: Texts): void {
-    for (let i = 0; i < this.#columns.length; i++) this.#codes[at + i] = this.#columns[i].code(item.texts[this.#from + i])
+  #learn(line: number, item: Texts): number {
+    const number = ++this.#count
+    for (let i = 0; i < this.#columns.length; i++) this.#codes[i][number] = this.#columns[i].code(item.texts[this.#from + i])
     this.#owners[line] = item
+    return (this.#numbers[line] = number)
   }
 
   /** Several at once, joined by commas, each only once. */
   setAll(row: number, items: readonly Texts[], more: readonly Texts[] = []): void {
     if (items.length + more.length === 0) return
     if (items.length + more.length === 1) this.set(row, items.length ? items[0] : more[0])
-    else this.#first[row] = this.#columns[0].code([...new Set([...items, ...more].map(item => item.texts[this.#from]))].join(','))
+    else this.#setText(row, [...new Set([...items, ...more].map(item => item.texts[this.#from]))].join(','))
+  }
+
+  #setText(row: number, text: string): void {
+    const number = ++this.#count
+    this.#codes[0][number] = this.#columns[0].code(text)
+    this.#rows[row] = number
+  }
+
+  #complete(): void {
+    if (this.#filling !== this.#builder.filling || this.#count === 0) return
+    for (let i = 0; i < this.#columns.length; i++) gather(this.#columns[i].codes, this.#codes[i], this.#rows, this.#builder.rows)
+  }
+}
+
+/** Writes the codes of the rows that have a number. */
+function gather(codes: Uint16Array, codeOf: Uint16Array, numbers: Uint16Array, rows: number): void {
+  for (let row = 0; row < rows; row++) {
+    const number = numbers[row]
+    if (number) codes[row] = codeOf[number]
   }
 }
 
@@ -93,11 +124,13 @@ export class EndColumns {
   readonly #port
 
   constructor(builder: BlockBuilder, prefix: 'src_' | 'dst_') {
-    const labels = (name: string) => builder.labels(prefix + name)
-    this.#pod = new TextColumns([labels('pod')], { size: 8192 })
-    this.#shared = new TextColumns(sharedColumns.map(labels))
-    this.#service = new TextColumns([labels('service')])
-    this.#names = new TextColumns([labels('dns_name')])
+    this.#pod = new TextColumns(builder, [`${prefix}pod`], { size: 8192 })
+    this.#shared = new TextColumns(
+      builder,
+      sharedColumns.map(name => prefix + name),
+    )
+    this.#service = new TextColumns(builder, [`${prefix}service`])
+    this.#names = new TextColumns(builder, [`${prefix}dns_name`])
     this.#identity = builder.numbers(`${prefix}identity`).values
     this.#address = wordsOf(builder.addresses(`${prefix}address`))
     this.#port = builder.numbers(`${prefix}port`).values

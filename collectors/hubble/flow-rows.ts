@@ -2,7 +2,6 @@ import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import { EndColumns, EnumColumn, TextColumns, copyAddress, setTime, wordsOf } from './columns.ts'
 import type { FlowMessage } from './message.ts'
 import { PolicyColumns } from './policies.ts'
-import { noTexts } from './texts.ts'
 import * as names from './vocabulary.ts'
 
 const l7 = 2
@@ -65,10 +64,10 @@ export class FlowRows {
     }
     this.#source = new EndColumns(builder, 'src_')
     this.#destination = new EndColumns(builder, 'dst_')
-    this.#node = new TextColumns([builder.labels('cluster'), builder.labels('reporter')])
-    this.#interface = new TextColumns([builder.labels('interface')])
-    this.#dropSite = new TextColumns([builder.labels('drop_site')])
-    this.#policyLog = new TextColumns([builder.labels('policy_log')])
+    this.#node = new TextColumns(builder, ['cluster', 'reporter'])
+    this.#interface = new TextColumns(builder, ['interface'])
+    this.#dropSite = new TextColumns(builder, ['drop_site'])
+    this.#policyLog = new TextColumns(builder, ['policy_log'])
     this.#policies = new PolicyColumns(builder)
     this.#traceId = builder.texts('trace_id')
     this.#translated = wordsOf(builder.addresses('src_address_translated'))
@@ -148,8 +147,8 @@ export class FlowRows {
     this.#wides.socketCookie.setWords(row, message.socketCookieLow, message.socketCookieHigh)
     this.#wides.cgroupId.setWords(row, message.cgroupLow, message.cgroupHigh)
     if (message.traceId) this.#traceId.set(row, message.traceId)
-    if (message.interface !== noTexts) this.#interface.set(row, message.interface)
-    if (message.dropSite !== noTexts) this.#dropSite.set(row, message.dropSite)
+    this.#interface.set(row, message.interface)
+    this.#dropSite.set(row, message.dropSite)
     this.#policyLog.setAll(row, message.policyLog)
   }
 }

@@ -1,15 +1,18 @@
 const maxEntries = 1 << 15
 const arenaBytes = 16 << 20
-const headBytes = 16
+/** Bytes hashed at once; the head that is hashed of what is long. */
+const stepBytes = 16
 const tailBytes = 128
 
-/** Numbers an entry has in `entries`: hash, start in the arena, length. */
-const entrySize = 4
+/** Slots of a fresh table; it doubles when it is half full, so that few items stay in the processor's cache. */
+const firstSlots = 1 << 8
 
 /** What was interned since the last turn: an open-addressing table over the bytes themselves. */
 class Generation<T> {
-  readonly #slots = new Int32Array(maxEntries * 2).fill(-1)
-  readonly #entries = new Int32Array(maxEntries * entrySize)
+  /** Pairs of a hash and the number of an entry plus one, 0 where there is none. */
+  #slots = new Int32Array(firstSlots * 2)
+  /** Pairs of the start in the arena and the length. */
+  #entries = new Int32Array(firstSlots)
   readonly #values: T[] = []
   #arena = Buffer.allocUnsafe(1 << 16)
   #view = viewOf(this.#arena)
@@ -21,16 +24,22 @@ class Generation<T> {
 
   add(hash: number, bytes: Buffer, start: number, end: number, value: T): void {
     this.#room(end - start)
+    if (this.#values.length * 4 >= this.#slots.length) this.#grow()
     const entry = this.#values.push(value) - 1
-    this.#entries[entry * entrySize] = hash
-    this.#entries[entry * entrySize + 1] = this.#used
-    this.#entries[entry * entrySize + 2] = end - start
+    this.#entries[entry * 2] = this.#used
+    this.#entries[entry * 2 + 1] = end - start
     bytes.copy(this.#arena, this.#used, start, end)
     this.#used += end - start
-    const mask = this.#slots.length - 1
-    let slot = hash & mask
-    while (this.#slots[slot] >= 0) slot = (slot + 1) & mask
-    this.#slots[slot] = entry
+    enter(this.#slots, hash, entry)
+  }
+
+  #grow(): void {
+    const slots = new Int32Array(this.#slots.length * 2)
+    for (let at = 0; at < this.#slots.length; at += 2) if (this.#slots[at + 1]) enter(slots, this.#slots[at], this.#slots[at + 1] - 1)
+    this.#slots = slots
+    const entries = new Int32Array(this.#entries.length * 2)
+    entries.set(this.#entries)
+    this.#entries = entries
   }
 
   #room(count: number): void {
@@ -43,15 +52,23 @@ class Generation<T> {
 
   find(hash: number, view: DataView, start: number, length: number): T | undefined {
     const slots = this.#slots
-    const entries = this.#entries
     const mask = slots.length - 1
-    for (let slot = hash & mask; slots[slot] >= 0; slot = (slot + 1) & mask) {
-      const at = slots[slot] * entrySize
-      if (entries[at] === hash && entries[at + 2] === length && same(view, start, this.#view, entries[at + 1], length))
-        return this.#values[slots[slot]]
+    for (let at = (hash << 1) & mask; slots[at + 1]; at = (at + 2) & mask) {
+      if (slots[at] !== hash) continue
+      const entry = slots[at + 1] - 1
+      if (this.#entries[entry * 2 + 1] === length && same(view, start, this.#view, this.#entries[entry * 2], length))
+        return this.#values[entry]
     }
     return undefined
   }
+}
+
+function enter(slots: Int32Array, hash: number, entry: number): void {
+  const mask = slots.length - 1
+  let at = (hash << 1) & mask
+  while (slots[at + 1]) at = (at + 2) & mask
+  slots[at] = hash
+  slots[at + 1] = entry + 1
 }
 
 /**
@@ -64,7 +81,7 @@ export class Interner<T> {
   readonly #parse: (bytes: Buffer, start: number, end: number, number: number) => T
   #parsed = 0
 
-  /** `parse` is told how many it parsed before. What it throws goes to the caller, and nothing is remembered. */
+  /** `parse` is told the number of what it parses, from 1. What it throws goes to the caller, and nothing is remembered. */
   constructor(parse: (bytes: Buffer, start: number, end: number, number: number) => T) {
     this.#parse = parse
   }
@@ -76,7 +93,7 @@ export class Interner<T> {
   }
 
   #learn(hash: number, bytes: Buffer, view: DataView, start: number, end: number): T {
-    const value = this.#older.find(hash, view, start, end - start) ?? this.#parse(bytes, start, end, this.#parsed++)
+    const value = this.#older.find(hash, view, start, end - start) ?? this.#parse(bytes, start, end, ++this.#parsed)
     if (end - start > arenaBytes) return value
     if (this.#newer.full(end - start)) {
       this.#older = this.#newer
@@ -95,29 +112,58 @@ export const viewOf = (bytes: Buffer) => new DataView(bytes.buffer, bytes.byteOf
  */
 function hashOf(view: DataView, start: number, end: number): number {
   const length = end - start
-  if (length <= headBytes + tailBytes) return hashRange(view, start, end, length)
-  return hashRange(view, end - tailBytes, end, hashRange(view, start, start + headBytes, length))
+  if (length < stepBytes) return hashShort(view, start, end)
+  if (length <= stepBytes + tailBytes) return hashRange(view, start, end, length)
+  return hashRange(view, end - tailBytes, end, hashRange(view, start, start + stepBytes, length))
 }
 
+/** Four chains side by side, as each step of one waits for the step before. The last step may overlap the one before it. */
 function hashRange(view: DataView, start: number, end: number, seed: number): number {
   let a = seed ^ 0x9e3779b9
-  let b = Math.imul(seed, 0x85ebca6b)
-  let at = start
-  for (; at + 8 <= end; at += 8) {
-    a = Math.imul(a ^ view.getInt32(at), 0x9e3779b1)
-    b = Math.imul(b ^ view.getInt32(at + 4), 0x85ebca77)
+  let b = seed
+  let c = ~seed
+  let d = seed ^ 0x165667b1
+  for (let at = start; at < end; at += stepBytes) {
+    if (at + stepBytes > end) at = end - stepBytes
+    a = Math.imul(a ^ view.getInt32(at, true), 0x9e3779b1)
+    b = Math.imul(b ^ view.getInt32(at + 4, true), 0x85ebca77)
+    c = Math.imul(c ^ view.getInt32(at + 8, true), 0xc2b2ae3d)
+    d = Math.imul(d ^ view.getInt32(at + 12, true), 0x27d4eb2f)
     a ^= a >>> 15
     b ^= b >>> 13
+    c ^= c >>> 16
+    d ^= d >>> 14
   }
-  for (; at < end; at++) a = Math.imul(a ^ view.getUint8(at), 0x01000193)
-  a = Math.imul(a ^ (b + (a >>> 16)), 0xc2b2ae35)
-  return a ^ (a >>> 13)
+  return mixed(Math.imul(a ^ (b << 7), 0x85ebca77) + Math.imul(c ^ (d << 5), 0x9e3779b1) + (b ^ d))
 }
 
-/** Eight bytes at a time: the comparison of two 64-bit reads makes no BigInt. */
+function hashShort(view: DataView, start: number, end: number): number {
+  const length = end - start
+  if (length >= 8) {
+    const head = Math.imul(view.getInt32(start, true) ^ length, 0x9e3779b1) ^ view.getInt32(start + 4, true)
+    const tail = Math.imul(view.getInt32(end - 8, true), 0x85ebca77) ^ view.getInt32(end - 4, true)
+    return mixed(Math.imul(head, 0x27d4eb2f) ^ (tail + (head >>> 15)))
+  }
+  let hash = length
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ view.getUint8(at), 0x01000193)
+  return mixed(hash)
+}
+
+function mixed(hash: number): number {
+  const high = Math.imul(hash ^ (hash >>> 16), 0xc2b2ae35)
+  return high ^ (high >>> 13)
+}
+
+/** Eight bytes at a time, the last perhaps once more: the comparison of two 64-bit reads makes no BigInt. */
 function same(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
-  let i = 0
-  for (; i + 8 <= length; i += 8) if (a.getBigInt64(aStart + i) !== b.getBigInt64(bStart + i)) return false
-  for (; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false
+  if (length < 8) return sameShort(a, aStart, b, bStart, length)
+  const last = length - 8
+  if (a.getBigInt64(aStart + last, true) !== b.getBigInt64(bStart + last, true)) return false
+  for (let i = 0; i < last; i += 8) if (a.getBigInt64(aStart + i, true) !== b.getBigInt64(bStart + i, true)) return false
+  return true
+}
+
+function sameShort(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
+  for (let i = 0; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false
   return true
 }

@@ -25,11 +25,11 @@ export class PolicyColumns {
   #dataplane = 0
 
   constructor(builder: BlockBuilder) {
-    this.#deciding = new TextColumns(['policy_kind', 'policy_namespace', 'policy_name'].map(name => builder.labels(name)))
+    this.#deciding = new TextColumns(builder, ['policy_kind', 'policy_namespace', 'policy_name'])
     this.#source = builder.labels('policy_source')
     if (!('allowed_by' in builder.kind.fields)) return
-    this.#allowedBy = new TextColumns([builder.labels('allowed_by')], { from: reference })
-    this.#deniedBy = new TextColumns([builder.labels('denied_by')], { from: reference })
+    this.#allowedBy = new TextColumns(builder, ['allowed_by'], { from: reference })
+    this.#deniedBy = new TextColumns(builder, ['denied_by'], { from: reference })
   }
 
   forget(): void {

@@ -1,7 +1,10 @@
 import { Cursor, bytesType, varintType } from './wire.ts'
 import { entities, reservedIdentities } from './vocabulary.ts'
 
-/** Texts read once and written to label columns many times. Those of one kind are numbered, for tables of their codes. */
+/**
+ * Texts read once and written to label columns many times. Those of one kind are numbered from 1, for tables of
+ * their codes; 0 is the one that says nothing.
+ */
 export class Texts {
   readonly texts: readonly string[]
   readonly index: number
@@ -35,7 +38,7 @@ function sharedTexts(texts: readonly string[]): Texts {
   const known = shared.get(key)
   if (known) return known
   if (shared.size >= maxShared) shared.clear()
-  const fresh = new Texts(texts, shared.size)
+  const fresh = new Texts(texts, shared.size + 1)
   shared.set(key, fresh)
   return fresh
 }

@@ -101,6 +101,9 @@ export class AddressColumn implements Column {
   }
 }
 
+/** Texts a label column knows beyond a block, at most. */
+const maxKnown = 1 << 15
+
 /**
  * LowCardinality(String): texts by their code, the codes in `codes`. Code 0 is ''; a field whose default is another text has it as code 1.
  * `code` finds or makes the code of a text; codes are forgotten with `reset`.
@@ -110,7 +113,12 @@ export class LabelColumn implements Column {
   readonly codes: Uint16Array
   readonly #default: string
   #keys: string[] = []
-  #codeOf = new Map<string, number>()
+  /** Texts keep their number from block to block: most come again, and to enter them into a map anew would cost more. */
+  readonly #numbers = new Map<string, number>()
+  /** By a text's number: the block it came in last, and its code there. */
+  #blocks = new Uint32Array(64)
+  #codeOf = new Uint16Array(64)
+  #block = 0
 
   constructor(capacity: number, defaultText = '') {
     this.codes = new Uint16Array(capacity)
@@ -123,11 +131,22 @@ export class LabelColumn implements Column {
   }
 
   code(text: string): number {
-    const known = this.#codeOf.get(text)
-    if (known !== undefined) return known
-    const code = this.#keys.push(text) - 1
-    this.#codeOf.set(text, code)
-    return code
+    const number = this.#numbers.get(text) ?? this.#learn(text)
+    if (this.#blocks[number] === this.#block) return this.#codeOf[number]
+    this.#blocks[number] = this.#block
+    return (this.#codeOf[number] = this.#keys.push(text) - 1)
+  }
+
+  #learn(text: string): number {
+    const number = this.#numbers.size
+    this.#numbers.set(text, number)
+    if (number < this.#blocks.length) return number
+    const [blocks, codes] = [this.#blocks, this.#codeOf]
+    this.#blocks = new Uint32Array(number * 2)
+    this.#codeOf = new Uint16Array(number * 2)
+    this.#blocks.set(blocks)
+    this.#codeOf.set(codes)
+    return number
   }
 
   set(row: number, value: unknown): void {
@@ -139,8 +158,10 @@ export class LabelColumn implements Column {
   }
 
   reset(rows: number): void {
-    this.#keys = ['']
-    this.#codeOf = new Map([['', 0]])
+    if (this.#numbers.size > maxKnown) this.#numbers.clear()
+    this.#block++
+    this.#keys = []
+    this.code('')
     this.codes.fill(this.code(this.#default), 0, rows)
   }
 }
