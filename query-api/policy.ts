@@ -13,8 +13,9 @@ export const policyFields = (by: readonly string[], names: readonly RankingName[
 /** The policy that some view of each denial names, as a column of the table of best views. */
 export const policyOfEdge = `maxIf((${policyColumns.join(', ')}), ${viewColumn('denials')} >= 1) AS policy`
 
-/** The column of a dimension; of a policy, as any view of the same denial names it. */
-export function dimensionSql(name: string, by: readonly string[], names: readonly RankingName[]): string {
-  if (!policyColumns.includes(name) || !asksForPolicy(by, names)) return name
-  return `if(views.policy_name = '' AND ${viewColumn('denials')} >= 1, policy.${policyColumns.indexOf(name) + 1}, views.${name}) AS ${name}`
+/** The columns of a row, of which the policy is the one any view of the same denial names where the row itself names none. */
+export const withPolicy = `* REPLACE (${policyColumns.map(replaced).join(', ')})`
+
+function replaced(name: string, i: number): string {
+  return `if(views.policy_name = '' AND ${viewColumn('denials')} >= 1, policy.${i + 1}, views.${name}) AS ${name}`
 }

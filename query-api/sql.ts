@@ -1,9 +1,9 @@
 import { type Metric, metrics as allMetrics } from '../schema/metric.ts'
-import { type RankingName, rankings } from '../schema/ranking.ts'
+import type { RankingName } from '../schema/ranking.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import type { Plan } from './plan.ts'
-import { asksForPolicy, dimensionSql, policyFields, policyOfEdge } from './policy.ts'
-import { type Best, bestViews, countsSql, edgeSql, rankingColumns } from './view.ts'
+import { asksForPolicy, policyFields, policyOfEdge, withPolicy } from './policy.ts'
+import { type Best, amongSql, bestViews, countsSql, rankingColumns, sharedConditions } from './view.ts'
 
 export interface Statement {
   sql: string
@@ -14,21 +14,25 @@ export const otherGroup = 'Other'
 
 /**
  * The plan as one statement. `views` are the rows of the range, each with its edge and how its view ranks; `best_of_edge` has the best of each
- * edge; `counted` are the rows that count; the rest adds up.
+ * edge; the rest adds up the rows that count. The analyzer's time grows with columns times depth and is most of what a short statement
+ * takes, so there are no columns that are not needed, and `counted` is there only for who needs it.
  */
 export function toSql(plan: Plan, limit: number): Statement {
   const parameters = new Parameters()
   const where = plan.filter && filterSql(plan.filter, parameters)
   const names = rankingsOf(plan.metrics)
-  const best = bestViews(names, asksForPolicy(plan.by, names) ? { denials: policyOfEdge } : {})
+  const policy = asksForPolicy(plan.by, names)
+  const best = bestViews(names, policy ? { denials: policyOfEdge } : {})
+  const counted = countedSql(plan, names, best)
+  const apart = policy || plan.top !== undefined
   const parts: [name: string, sql: string][] = [
     ['views', viewsSql(plan, names, where)],
     ...best.map(({ name, sql }): [string, string] => [name, sql]),
-    ['counted', countedSql(plan, names, best)],
+    ...(apart ? [['counted', `SELECT ${policy ? withPolicy : '*'}\nFROM ${counted}`] as [string, string]] : []),
     ...(plan.top === undefined ? [] : [['top', topSql(plan)] as [string, string]]),
   ]
   const ctes = parts.map(([name, sql]) => `${name} AS (\n${indent(sql)}\n)`)
-  return { sql: `WITH\n${ctes.join(',\n')}\n${answerSql(plan, limit)}`, params: parameters.values }
+  return { sql: `WITH\n${ctes.join(',\n')}\n${answerSql(plan, apart ? 'counted' : counted, limit)}`, params: parameters.values }
 }
 
 const indent = (sql: string) => sql.replace(/^/gm, '  ')
@@ -56,19 +60,10 @@ function measuresOf(metrics: readonly Metric[]): string[] {
 /** Not the measure's own name, which may be that of a metric. */
 const measured = (measure: string) => `measured_${measure}`
 
-function countedSql(plan: Plan, names: RankingName[], best: Best[]): string {
-  const dimensions = plan.by.map(name => dimensionSql(name, plan.by, names))
-  const measures = measuresOf(plan.metrics).map(name => `${name} AS ${measured(name)}`)
-  const only = onlyRanking(plan.metrics)
-  const flags = only ? [] : names.map(name => `${countsSql(name)} AS in_${name}`)
-  const columns = [...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...dimensions, ...measures, ...flags]
-  const join = best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`)
-  const where = only
-    ? [`WHERE ${countsSql(only)}`]
-    : countsAll(plan.metrics)
-      ? []
-      : [`WHERE ${names.map(name => `in_${name}`).join(' OR ')}`]
-  return [`SELECT\n  ${columns.join(',\n  ')}`, 'FROM views', ...join, ...where].join('\n')
+/** The rows that count in some metric, with the best views of their edges. */
+function countedSql({ metrics }: Plan, names: RankingName[], best: Best[]): string {
+  const where = countsAll(metrics) || names.length === 0 ? [] : [`WHERE ${names.map(countsSql).join(' OR ')}`]
+  return ['views', ...best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`), ...where].join('\n')
 }
 
 /** The one order of views that all metrics share, so that only rows that count need be kept. */
@@ -95,16 +90,19 @@ const time = (micros: number) => {
     : `toDateTime64('${text.slice(0, 20)}${String(fraction).padStart(6, '0')}', 6, 'UTC')`
 }
 
-/** Rows of the table with the number of their edge and of their view. */
+/** Rows of the table with what is asked of them, the number of their edge and of their view. */
 function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): string {
-  const kind = plan.kind.name as 'flow' | 'request'
-  const filtered = onlyRanking(plan.metrics) !== undefined
-  const edge = names.length === 0 ? [] : [`${edgeSql(kind, plan.by)} AS edge`]
-  const columns = ['*', ...edge, ...names.flatMap(name => rankingColumns(name, kind, filtered))]
-  const selected = `SELECT\n${indent(columns.join(',\n'))}`
-  const conditions = [rangeSql(plan), amongSql(plan.metrics, names), where && `(${where})`].filter(Boolean).join('\n  AND ')
+  const { by, metrics } = plan
+  const among = countsAll(metrics) ? [] : names
+  const columns = [
+    ...new Set([...by, ...policyFields(by, names)]),
+    ...measuresOf(metrics).map(name => `${name} AS ${measured(name)}`),
+    ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among) }),
+  ]
+  const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns].join(',\n'))}`
+  const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
   if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
-  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, selected))}\n)`
+  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, columns.join(' ')))}\n)`
 }
 
 function rangeSql({ from, to, compare, resolution }: Plan): string {
@@ -113,20 +111,12 @@ function rangeSql({ from, to, compare, resolution }: Plan): string {
   return compare ? `(${range(0)} OR ${range(compare * 1e6)})` : range(0)
 }
 
-/** What no metric counts need not be read. */
-function amongSql(metrics: readonly Metric[], names: RankingName[]): string | undefined {
-  const conditions = names.map(name => rankings[name].among as string)
-  if (countsAll(metrics) || conditions.includes('1')) return undefined
-  return `(${conditions.length === 1 ? conditions[0] : conditions.map(sql => `(${sql})`).join(' OR ')})`
-}
-
 /** Records added up to the rows a rollup would have; `columns` says which of them are read. */
-function recordsSql({ kind, by, metrics, interval, table }: Plan, conditions: string, columns: string): string {
+function recordsSql({ kind, interval, table }: Plan, conditions: string, columns: string): string {
   const words = new Set(columns.match(/\w+/g))
-  const wanted = [...by, ...policyFields(by, rankingsOf(metrics))]
-  const measures = Object.entries(kind.measures ?? countOnly).filter(([name]) => measuresOf(metrics).includes(name) || words.has(name))
+  const measures = Object.entries(kind.measures ?? countOnly).filter(([name]) => words.has(name))
   const isMeasure = (name: string) => measures.some(([measure]) => measure === name)
-  const keys = Object.keys(kind.fields).filter(name => (words.has(name) || wanted.includes(name)) && !isMeasure(name))
+  const keys = Object.keys(kind.fields).filter(name => words.has(name) && !isMeasure(name))
   const selected = measures.map(([name, { raw }]) => `${raw} AS ${name}`)
   const from = `${table}${kind.replacing ? ' FINAL' : ''}`
   const source = `SELECT *, toStartOfInterval(time, INTERVAL ${interval} SECOND) AS bucket\nFROM ${from}\nWHERE ${conditions}`
@@ -136,10 +126,10 @@ function recordsSql({ kind, by, metrics, interval, table }: Plan, conditions: st
 /** Of kinds without rollups. */
 const countOnly = { records: { raw: 'count()' } }
 
-/** What a metric is over the rows of `counted`, or over those of them for which `condition` holds. */
+/** What a metric is over the rows that count, or over those of them for which `condition` holds. */
 function metricSql(metric: Metric, metrics: readonly Metric[], condition?: string): string {
   const { calculation } = metric
-  const flags = 'ranking' in calculation && !onlyRanking(metrics) ? [`in_${calculation.ranking}`] : []
+  const flags = 'ranking' in calculation && !onlyRanking(metrics) ? [countsSql(calculation.ranking)] : []
   const given = [...flags, ...(condition ? [condition] : [])].join(' AND ')
   const add = (measure: string) => (given ? `sumIf(${measured(measure)}, ${given})` : `sum(${measured(measure)})`)
   if ('all' in calculation) return add(calculation.all)
@@ -160,7 +150,7 @@ function topSql({ by, metrics, top, compare }: Plan): string {
   return `SELECT ${groups} FROM counted\nGROUP BY ${groups}\nORDER BY ${metricSql(metrics[0], metrics, compare ? 'NOT before' : undefined)} DESC, ${groups}\nLIMIT ${top}`
 }
 
-function answerSql(plan: Plan, limit: number): string {
+function answerSql(plan: Plan, counted: string, limit: number): string {
   const { by, metrics, every, top, compare } = plan
   const times = every ? ['time'] : []
   const other = top ? ['other'] : []
@@ -168,7 +158,7 @@ function answerSql(plan: Plan, limit: number): string {
   const values = metrics.map(metric => `${metricSql(metric, metrics, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
   const earlier = compare ? metrics.map(metric => `${metricSql(metric, metrics, 'before')} AS ${metric.name}_before`) : []
   const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
-  const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : 'counted'
+  const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : counted
   const keys = [...times, ...other, ...by]
   const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : [])]
   return [

@@ -3,15 +3,32 @@ import { type Ranking, type RankingName, edgeFields, finerEdgeFields, nodeEntiti
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const oneOf = (values: readonly string[]) => (values.length === 1 ? `= ${text(values[0])}` : `IN (${values.map(text).join(', ')})`)
 
+/** Conditions on rows that count in some ranking: those all rankings share, then whether a row meets the rest of one of them. */
+export function amongSql(names: readonly RankingName[]): string[] {
+  const shared = sharedConditions(names)
+  const rests = names.map(name => restOf(name, shared))
+  if (names.length === 0 || rests.some(rest => rest.length === 0)) return shared
+  return [...shared, `(${rests.map(rest => rest.join(' AND ')).join(' OR ')})`]
+}
+
+/** What all the rankings ask of a row. */
+export function sharedConditions([first, ...others]: readonly RankingName[]): string[] {
+  return first ? amongOf(first).filter(condition => others.every(name => amongOf(name).includes(condition))) : []
+}
+
+const amongOf = (name: RankingName) => (rankings[name] as Ranking).among
+const restOf = (name: RankingName, met: readonly string[]) => amongOf(name).filter(condition => !met.includes(condition))
+
 /**
  * Which view of its edge a row is, as a number: its rank, and a fraction that only decides between views that rank alike. Below 1 is what
- * does not count at all; `filtered` says that the rows are all such that may.
+ * does not count at all; `met` are conditions that hold for all rows.
  */
-export function viewSql(name: RankingName, kind: 'flow' | 'request', filtered: boolean): string {
-  const { among, order }: Ranking = rankings[name]
+function viewSql(name: RankingName, met: readonly string[]): string {
+  const { order }: Ranking = rankings[name]
   const ranks = order.map((pattern, i) => `${patternSql(pattern)}, ${order.length + 1 - i}`)
-  const not = filtered || among === '1' ? [] : [`NOT (${among}), 0`]
-  return `multiIf(\n${[...not, ...ranks, '1'].join(',\n').replace(/^/gm, '  ')}\n) + cityHash64(${viewFields[kind].join(', ')}) / 2e19`
+  const rest = restOf(name, met)
+  const not = rest.length > 0 ? [`NOT (${rest.join(' AND ')}), 0`] : []
+  return `multiIf(\n${[...not, ...ranks, '1'].join(',\n').replace(/^/gm, '  ')}\n) + view`
 }
 
 function patternSql(pattern: Ranking['order'][number]): string {
@@ -21,7 +38,7 @@ function patternSql(pattern: Ranking['order'][number]): string {
 }
 
 /** Which edge a row belongs to, in which interval; rows of one edge have the same number. */
-export function edgeSql(kind: 'flow' | 'request', by: readonly string[]): string {
+function edgeSql(kind: 'flow' | 'request', by: readonly string[]): string {
   const fields = [...edgeFields[kind], ...finerEdgeFields.filter(name => by.includes(name))]
   return `cityHash64(bucket, ${fields.map(edgeField).join(', ')})`
 }
@@ -37,10 +54,19 @@ export const edgeColumn = (name: RankingName) => (apartOf(name).length > 0 ? `${
 
 const apartOf = (name: RankingName) => (rankings[name] as Ranking).apart ?? []
 
-/** Columns a ranking adds to the rows. */
-export function rankingColumns(name: RankingName, kind: 'flow' | 'request', filtered: boolean): string[] {
-  const apart = apartOf(name).length > 0 ? [`cityHash64(edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`] : []
-  return [...apart, `${viewSql(name, kind, filtered)} AS ${viewColumn(name)}`]
+/** Columns that rankings add to the rows. */
+export function rankingColumns(
+  names: readonly RankingName[],
+  { kind, by, met }: { kind: 'flow' | 'request'; by: readonly string[]; met: readonly string[] },
+): string[] {
+  if (names.length === 0) return []
+  const apart = names.filter(name => apartOf(name).length > 0)
+  return [
+    `${edgeSql(kind, by)} AS edge`,
+    ...apart.map(name => `cityHash64(edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
+    `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
+    ...names.map(name => `${viewSql(name, met)} AS ${viewColumn(name)}`),
+  ]
 }
 
 /** A table of the best view of each edge. */
@@ -50,14 +76,17 @@ export interface Best {
   sql: string
 }
 
-/** One table for all rankings whose views compete in the same edges; `more` are further columns of a ranking's table. */
+/**
+ * One table for all rankings whose views compete in the same edges; `more` are further columns of a ranking's table. The best is never
+ * below 1, so that it equals no view that does not count.
+ */
 export function bestViews(names: readonly RankingName[], more: Partial<Record<RankingName, string>> = {}): Best[] {
   const competing = Map.groupBy(names, edgeColumn)
   return [...competing].map(([edge, names]) => {
-    const columns = names.flatMap(name => [`max(${viewColumn(name)}) AS ${name}_best`, more[name] ?? []].flat())
+    const columns = names.flatMap(name => [`greatest(max(${viewColumn(name)}), 1) AS ${name}_best`, more[name] ?? []].flat())
     return { name: `best_of_${edge}`, edge, sql: `SELECT ${[edge, ...columns].join(', ')}\nFROM views\nGROUP BY ${edge}` }
   })
 }
 
 /** Whether a row is of the view that counts. */
-export const countsSql = (name: RankingName) => `${viewColumn(name)} >= 1 AND ${viewColumn(name)} = ${name}_best`
+export const countsSql = (name: RankingName) => `${viewColumn(name)} = ${name}_best`

@@ -11,8 +11,8 @@ export interface Ranking {
   kind: KindName
   /** One sentence for the catalogue. */
   about: string
-  /** SQL condition on what may count at all. */
-  among: string
+  /** SQL conditions on what may count at all. */
+  among: readonly string[]
   /** From the best on; a view that none fits ranks below them all. */
   order: readonly ViewPattern[]
   /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */
@@ -42,7 +42,8 @@ export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[
 const untranslated = ['src', 'dst']
   .map(end => `(${end}_service != '' AND ${end}_namespace = '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world'))`)
   .join(' OR ')
-const countable = `type != 'sock' AND event != 'trace_sock' AND NOT (${untranslated})`
+const notSocket = "type != 'sock'"
+const countable = [notSocket, "event != 'trace_sock'", `NOT (${untranslated})`] as const
 
 const traffic: readonly ViewPattern[] = [
   { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
@@ -64,6 +65,8 @@ export const policyReasons = [
   'authentication required',
 ] as const
 
+const dropped = [notSocket, "verdict = 'dropped'"] as const
+const forwarded = ["event NOT IN ('drop', 'l7')", "verdict != 'dropped'"] as const
 const policyDenied = `lower(drop_reason) IN (${policyReasons.map(reason => `'${reason}'`).join(', ')})`
 
 export const rankings = {
@@ -80,7 +83,7 @@ export const rankings = {
     about:
       'Counted once, among the views that count bytes or packets: an L4 proxy before kernel counters before exporters, ' +
       'and the destination before the source.',
-    among: `(bytes > 0 OR packets > 0) AND ${countable}`,
+    among: [...countable, '(bytes > 0 OR packets > 0)'],
     order: ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [
       { layer: [layer], direction: ['ingress'] },
       { layer: [layer], direction: ['egress'] },
@@ -90,7 +93,7 @@ export const rankings = {
   sent: {
     kind: 'flow',
     about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
-    among: `direction = if(orientation = 'reply', 'ingress', 'egress') AND event NOT IN ('drop', 'l7') AND verdict != 'dropped' AND ${countable}`,
+    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
     order: [
       { event: ['trace'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
       { event: ['trace'] },
@@ -100,7 +103,7 @@ export const rankings = {
   received: {
     kind: 'flow',
     about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
-    among: `direction = if(orientation = 'reply', 'egress', 'ingress') AND event NOT IN ('drop', 'l7') AND verdict != 'dropped' AND ${countable}`,
+    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
     order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
   },
   drops: {
@@ -108,7 +111,7 @@ export const rankings = {
     about:
       'Counted once: where the drop itself was reported, the policy verdict of the same packet does not count again. ' +
       'Drops at either end, and denials of an L7 proxy, are different packets.',
-    among: "verdict = 'dropped' AND type != 'sock'",
+    among: dropped,
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
     apart: ["event = 'l7'", 'direction'],
   },
@@ -117,14 +120,14 @@ export const rankings = {
     about:
       'Counted once per edge and reason: the policy verdict and the drop of one packet are one denial. ' +
       'Its policy is the one either of them names.',
-    among: `verdict = 'dropped' AND type != 'sock' AND (event IN ('policy_verdict', 'l7') OR ${policyDenied})`,
+    among: [...dropped, `(event IN ('policy_verdict', 'l7') OR ${policyDenied})`],
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
     apart: ["multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason))", 'direction'],
   },
   requests: {
     kind: 'request',
     about: 'Counted once: as the destination reports it, else as the source does; an L7 proxy before the kernel.',
-    among: '1',
+    among: [],
     order: ['ingress', 'unknown', 'egress'].flatMap(direction =>
       ['l7_proxy', 'kernel'].map(layer => ({ layer: [layer], direction: [direction] })),
     ),

@@ -90,9 +90,9 @@ function rankingSection([name, { kind, about, among, order, apart = [] }]: [stri
   const lines = [
     `### ${name}`,
     about,
-    ...(among === '1' ? [`Of records of kind ${kind}, the best view:`] : [`Of records of kind ${kind} with`]),
+    ...(among.length === 0 ? [`Of records of kind ${kind}, the best view:`] : [`Of records of kind ${kind} with`]),
   ]
-  if (among !== '1') lines.push(`\`\`\`sql\n${among}\n\`\`\``, 'the best view:')
+  if (among.length > 0) lines.push(`\`\`\`sql\n${among.join('\n  AND ')}\n\`\`\``, 'the best view:')
   lines.push(best)
   if (apart.length) lines.push(`Ranked apart, because never of the same packet: ${apart.map(code).join(', ')}.`)
   return lines.join('\n\n')

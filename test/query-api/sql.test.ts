@@ -11,20 +11,15 @@ const statements: Record<string, [question: Query, sql: string, params: Record<s
     `WITH
 views AS (
   SELECT
-    *
-  FROM flow_1m
-  WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
-),
-counted AS (
-  SELECT
     verdict,
     records AS measured_records
-  FROM views
+  FROM flow_1m
+  WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 )
 SELECT
   verdict,
   sum(measured_records) AS records
-FROM counted
+FROM views
 GROUP BY verdict
 ORDER BY records DESC, verdict
 LIMIT 10001`,
@@ -35,36 +30,33 @@ LIMIT 10001`,
     `WITH
 views AS (
   SELECT
-    *,
+    src_workload,
+    flows AS measured_flows,
     cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
     cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
       event = 'policy_verdict', 2,
       1
-    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS drops_view
+    ) + view AS drops_view
   FROM flow_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
-    AND (verdict = 'dropped' AND type != 'sock')
+    AND type != 'sock'
+    AND verdict = 'dropped'
     AND (dst_namespace = {p1:String})
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, max(drops_view) AS drops_best
+  SELECT drops_edge, greatest(max(drops_view), 1) AS drops_best
   FROM views
   GROUP BY drops_edge
-),
-counted AS (
-  SELECT
-    src_workload,
-    flows AS measured_flows
-  FROM views
-  JOIN best_of_drops_edge USING drops_edge
-  WHERE drops_view >= 1 AND drops_view = drops_best
 )
 SELECT
   src_workload,
   sum(measured_flows) AS drops
-FROM counted
+FROM views
+JOIN best_of_drops_edge USING drops_edge
+WHERE drops_view = drops_best
 GROUP BY src_workload
 ORDER BY drops DESC, src_workload
 LIMIT 10001`,
@@ -75,8 +67,13 @@ LIMIT 10001`,
     `WITH
 views AS (
   SELECT
-    *,
+    toStartOfInterval(bucket, INTERVAL 300 SECOND) AS time,
+    dst_workload,
+    latency AS measured_latency,
+    errors AS measured_errors,
+    responses AS measured_responses,
     cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol) AS edge,
+    cityHash64(source, layer, direction) / 2e19 AS view,
     multiIf(
       layer = 'l7_proxy' AND direction = 'ingress', 7,
       layer = 'kernel' AND direction = 'ingress', 6,
@@ -85,25 +82,20 @@ views AS (
       layer = 'l7_proxy' AND direction = 'egress', 3,
       layer = 'kernel' AND direction = 'egress', 2,
       1
-    ) + cityHash64(source, layer, direction) / 2e19 AS requests_view
+    ) + view AS requests_view
   FROM request_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 ),
 best_of_edge AS (
-  SELECT edge, max(requests_view) AS requests_best
+  SELECT edge, greatest(max(requests_view), 1) AS requests_best
   FROM views
   GROUP BY edge
 ),
 counted AS (
-  SELECT
-    toStartOfInterval(bucket, INTERVAL 300 SECOND) AS time,
-    dst_workload,
-    latency AS measured_latency,
-    errors AS measured_errors,
-    responses AS measured_responses
+  SELECT *
   FROM views
   JOIN best_of_edge USING edge
-  WHERE requests_view >= 1 AND requests_view = requests_best
+  WHERE requests_view = requests_best
 ),
 top AS (
   SELECT dst_workload FROM counted
@@ -129,38 +121,43 @@ LIMIT 10001`,
     `WITH
 views AS (
   SELECT
-    *,
+    policy_name,
+    policy_namespace,
+    policy_kind,
+    policy_source,
+    flows AS measured_flows,
     cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
     cityHash64(edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
+    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
       event = 'policy_verdict', 2,
       1
-    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS denials_view
+    ) + view AS denials_view
   FROM (
     SELECT bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
     FROM (
       SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
       FROM flow
       WHERE time >= toDateTime('2026-11-21 09:50:00', 'UTC') AND time < toDateTime('2026-11-21 10:00:00', 'UTC')
-        AND (verdict = 'dropped' AND type != 'sock' AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required')))
+        AND type != 'sock'
+        AND verdict = 'dropped'
+        AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required'))
         AND (dst_pod LIKE {p1:String})
     )
     GROUP BY bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
   )
 ),
 best_of_denials_edge AS (
-  SELECT denials_edge, max(denials_view) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
+  SELECT denials_edge, greatest(max(denials_view), 1) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
   FROM views
   GROUP BY denials_edge
 ),
 counted AS (
-  SELECT
-    if(views.policy_name = '' AND denials_view >= 1, policy.1, views.policy_name) AS policy_name,
-    flows AS measured_flows
+  SELECT * REPLACE (if(views.policy_name = '' AND denials_view >= 1, policy.1, views.policy_name) AS policy_name, if(views.policy_name = '' AND denials_view >= 1, policy.2, views.policy_namespace) AS policy_namespace, if(views.policy_name = '' AND denials_view >= 1, policy.3, views.policy_kind) AS policy_kind, if(views.policy_name = '' AND denials_view >= 1, policy.4, views.policy_source) AS policy_source)
   FROM views
   JOIN best_of_denials_edge USING denials_edge
-  WHERE denials_view >= 1 AND denials_view = denials_best
+  WHERE denials_view = denials_best
 )
 SELECT
   policy_name,
@@ -176,10 +173,14 @@ LIMIT 10001`,
     `WITH
 views AS (
   SELECT
-    *,
+    bucket < toDateTime('2026-11-21 09:00:00', 'UTC') AS before,
+    dst_workload,
+    flows AS measured_flows,
     cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
+    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
-      NOT (type != 'sock' AND event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
+      NOT (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
       event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 8,
       event = 'trace' AND direction = 'ingress', 7,
       event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 6,
@@ -188,47 +189,38 @@ views AS (
       event = 'policy_verdict' AND direction = 'ingress', 3,
       event = 'policy_verdict' AND direction = 'egress', 2,
       1
-    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS traffic_view,
-    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    ) + view AS traffic_view,
     multiIf(
-      NOT (verdict = 'dropped' AND type != 'sock'), 0,
+      NOT (verdict = 'dropped'), 0,
       event = 'drop', 3,
       event = 'policy_verdict', 2,
       1
-    ) + cityHash64(source, layer, direction, event, observation_point) / 2e19 AS drops_view
+    ) + view AS drops_view
   FROM flow_1m
   WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
-    AND ((type != 'sock' AND event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))) OR (verdict = 'dropped' AND type != 'sock'))
+    AND type != 'sock'
+    AND (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
 ),
 best_of_edge AS (
-  SELECT edge, max(traffic_view) AS traffic_best
+  SELECT edge, greatest(max(traffic_view), 1) AS traffic_best
   FROM views
   GROUP BY edge
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, max(drops_view) AS drops_best
+  SELECT drops_edge, greatest(max(drops_view), 1) AS drops_best
   FROM views
   GROUP BY drops_edge
-),
-counted AS (
-  SELECT
-    bucket < toDateTime('2026-11-21 09:00:00', 'UTC') AS before,
-    dst_workload,
-    flows AS measured_flows,
-    traffic_view >= 1 AND traffic_view = traffic_best AS in_traffic,
-    drops_view >= 1 AND drops_view = drops_best AS in_drops
-  FROM views
-  JOIN best_of_edge USING edge
-  JOIN best_of_drops_edge USING drops_edge
-  WHERE in_traffic OR in_drops
 )
 SELECT
   dst_workload,
-  sumIf(measured_flows, in_traffic AND NOT before) AS flows,
-  sumIf(measured_flows, in_drops AND NOT before) AS drops,
-  sumIf(measured_flows, in_traffic AND before) AS flows_before,
-  sumIf(measured_flows, in_drops AND before) AS drops_before
-FROM counted
+  sumIf(measured_flows, traffic_view = traffic_best AND NOT before) AS flows,
+  sumIf(measured_flows, drops_view = drops_best AND NOT before) AS drops,
+  sumIf(measured_flows, traffic_view = traffic_best AND before) AS flows_before,
+  sumIf(measured_flows, drops_view = drops_best AND before) AS drops_before
+FROM views
+JOIN best_of_edge USING edge
+JOIN best_of_drops_edge USING drops_edge
+WHERE traffic_view = traffic_best OR drops_view = drops_best
 GROUP BY dst_workload
 ORDER BY flows DESC, dst_workload
 LIMIT 10001`,
