@@ -1,3 +1,4 @@
+import { CommanderError } from 'commander'
 import { ConfigError } from '../runtime/error.ts'
 import { describe } from '../runtime/log.ts'
 import { program } from './program.ts'
@@ -9,8 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 try {
   await program.parseAsync()
 } catch (error) {
-  const { code, exitCode } = error as { code?: string; exitCode?: number }
-  if (code?.startsWith('commander.')) process.exitCode = exitCode ? 2 : 0
+  if (error instanceof CommanderError) process.exitCode = error.exitCode ? 2 : 0
   else {
     console.error(`weir: ${describe(error)}`)
     process.exitCode = error instanceof ConfigError ? 2 : 1
