@@ -14,9 +14,6 @@ import { type ServiceName, openBus, openStore } from './services.ts'
 const tellEveryMs = 1000
 const storeRetryMs = 1000
 
-/** How long the demo's cluster has been there when its first flow is asked for. */
-const demoHistorySeconds = 3600
-
 interface Running {
   stack: AsyncDisposableStack
   statuses: ServiceStatuses
@@ -114,7 +111,7 @@ async function prepareStore(config: Config, { log, signal }: Running): Promise<v
 /** Points the Hubble source at the demo's endpoint. */
 async function withDemo(config: Config): Promise<Config> {
   const port = config.demo.port || (await freePort(config.demo.host))
-  const hubble = { address: `${config.demo.host}:${port}`, history: demoHistorySeconds }
+  const hubble = { address: `${config.demo.host}:${port}`, history: config.demo.history }
   return { ...config, demo: { ...config.demo, port }, collect: { ...config.collect, hubble } }
 }
 

@@ -14,7 +14,7 @@ export interface Config {
   clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number }
   collect: { name: string } & SourceOptions
   enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
-  demo: { rate: number; seed: number; host: string; port: number }
+  demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
 const port = { type: 'integer', minimum: 1, maximum: 65535, expected: 'a port from 1 to 65535' }
@@ -114,6 +114,12 @@ export const configSchema = {
         description: 'Flows a second of the demo cluster.',
       },
       seed: { type: 'integer', minimum: 0, default: 7, description: 'The same seed makes the same traffic.' },
+      history: {
+        type: 'integer',
+        minimum: 0,
+        default: 3600,
+        description: 'Seconds back from which its flows are collected at the first start.',
+      },
       host: { type: 'string', default: '127.0.0.1', description: 'Address its Hubble endpoint listens on.' },
       port: { type: 'integer', minimum: 0, maximum: 65535, default: 0, description: 'Its port; a free one by default.' },
     }),
@@ -135,6 +141,7 @@ export const variables = {
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
   WEIR_DEMO_RATE: 'demo.rate',
   WEIR_DEMO_SEED: 'demo.seed',
+  WEIR_DEMO_HISTORY: 'demo.history',
   WEIR_DEMO_PORT: 'demo.port',
 } as const
 
