@@ -24,11 +24,13 @@ export interface RecordsQuery {
   cursor?: string
 }
 
-/** Where a page ended: the time and id of its last record, and how many records of that time were sent. */
+/** Where a page ended: the time and id of its last record, and how many records of that time, and of that time and id, were sent. */
 interface Cursor {
   time: number
   id: string
   sent: number
+  /** Records that are the same in every field have one id. */
+  same: number
 }
 
 const firstWindowMicros = 60e6
@@ -51,9 +53,9 @@ export async function readRecords(kind: RecordKind, query: RecordsQuery, asking:
   const source: Source = { asking, table: `${kind.name}${kind.replacing ? ' FINAL' : ''}`, where, params: parameters.values }
   const to = Math.min(range.to, cursor ? cursor.time + 1 : Infinity)
   const from = await oldestNeeded(source, { from: range.from, to, count: query.limit + 1 + (cursor?.sent ?? 0) })
-  const rest = cursor ? 'AND (time < fromUnixTimestamp64Micro({cursor_time:Int64}) OR id > {cursor_id:String})' : ''
+  const rest = cursor ? 'AND (time < fromUnixTimestamp64Micro({cursor_time:Int64}) OR id >= {cursor_id:String})' : ''
   const { rows } = await clickhouse.query<Record<string, unknown>>(
-    `SELECT ${recordColumns(kind)} FROM ${source.table} WHERE ${between} AND ${where} ${rest} ORDER BY time DESC, id LIMIT ${query.limit + 1}`,
+    `SELECT ${recordColumns(kind)} FROM ${source.table} WHERE ${between} AND ${where} ${rest} ORDER BY time DESC, id LIMIT ${query.limit + 1} OFFSET ${cursor?.same ?? 0}`,
     { params: { ...source.params, from, to, cursor_time: cursor?.time, cursor_id: cursor?.id }, signal, settings: statementSettings },
   )
   return page(kind, rows, query.limit, cursor)
@@ -89,9 +91,11 @@ function page(kind: RecordKind, found: Record<string, unknown>[], limit: number,
   const rows = found.slice(0, limit)
   if (found.length <= limit) return { rows: rows.map(row => toRow(kind, row)) }
   const last = rows[limit - 1]
-  const time = Number(last.time_micros)
-  const sent = rows.filter(row => row.time_micros === time).length + (cursor?.time === time ? cursor.sent : 0)
-  return { rows: rows.map(row => toRow(kind, row)), next: writeCursor({ time, id: String(last.id), sent }) }
+  const [time, id] = [Number(last.time_micros), String(last.id)]
+  const moment = rows.filter(row => row.time_micros === time)
+  const sent = moment.length + (cursor?.time === time ? cursor.sent : 0)
+  const same = moment.filter(row => row.id === id).length + (cursor?.time === time && cursor.id === id ? cursor.same : 0)
+  return { rows: rows.map(row => toRow(kind, row)), next: writeCursor({ time, id, sent, same }) }
 }
 
 export function toRow({ fields }: RecordKind, row: Record<string, unknown>): Row {
@@ -99,10 +103,11 @@ export function toRow({ fields }: RecordKind, row: Record<string, unknown>): Row
   return { id: String(row.id), ...Object.fromEntries(values) }
 }
 
-const writeCursor = ({ time, id, sent }: Cursor) => Buffer.from(`${time}.${id}.${sent}`).toString('base64url')
+const writeCursor = ({ time, id, sent, same }: Cursor) => Buffer.from(`${time}.${id}.${sent}.${same}`).toString('base64url')
 
 function readCursor(text: string): Cursor {
-  const [, time, id, sent] = /^(\d{1,16})\.([0-9a-f]{1,16})\.(\d{1,9})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
-  if (!sent) throw new QueryError('cursor', `expected the next of an earlier answer, got ${JSON.stringify(text.slice(0, 80))}`)
-  return { time: Number(time), id, sent: Number(sent) }
+  const [, time, id, sent, same] =
+    /^(\d{1,16})\.([0-9a-f]{1,16})\.(\d{1,9})\.(\d{1,9})$/.exec(Buffer.from(text, 'base64url').toString()) ?? []
+  if (!same) throw new QueryError('cursor', `expected the next of an earlier answer, got ${JSON.stringify(text.slice(0, 80))}`)
+  return { time: Number(time), id, sent: Number(sent), same: Number(same) }
 }

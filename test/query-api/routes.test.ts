@@ -170,6 +170,27 @@ promise('pages of records are newest first and have each record once', async t =
   t.deepEqual(times, times.toSorted().reverse())
 })
 
+promise('records that are the same in every field are all there, wherever a page ends', async t => {
+  const time = at(0) - 10_800e6
+  const of = (reporter: string, count: number) => Array.from({ length: count }, () => ({ ...delivered, time, reporter, trace_id: 'same' }))
+  await api.store('flow', [...of('node-1', 5), ...of('node-2', 1), ...of('node-3', 7)])
+  for (const limit of [1, 2, 3, 12, 13]) {
+    const reporters: string[] = []
+    for (let cursor = ''; ;) {
+      const { body } = await api.get<Page>(
+        `/api/v1/records/flow?from=now-6h&where=trace_id%20%3D%20same&limit=${limit}${cursor && `&cursor=${cursor}`}`,
+      )
+      reporters.push(...body.rows.map(({ reporter }) => String(reporter)))
+      if (!body.next) break
+      cursor = body.next
+    }
+    t.deepEqual(
+      reporters.toSorted(),
+      [...of('node-1', 5), ...of('node-2', 1), ...of('node-3', 7)].map(({ reporter }) => reporter),
+    )
+  }
+})
+
 promise('a record has addresses and times as people write them', async t => {
   await api.store('flow', [
     { ...delivered, time: at(0) - 7200e6 + 250_000, src_address: '10.0.0.1', dst_address: 'fd00::1', reporter: 'node-z' },
