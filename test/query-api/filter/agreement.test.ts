@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { parseFilter } from '../../../query-api/filter/parse.ts'
-import { filterPredicate } from '../../../query-api/filter/predicate.ts'
+import { filterPredicate } from '../../helpers/filter-predicate.ts'
 import { quoteWord } from '../../../query-api/filter/complete.ts'
 import { Parameters, filterSql } from '../../../query-api/filter/sql.ts'
 import { hasClickHouse, openTestDatabase } from '../../helpers/clickhouse.ts'

@@ -1,11 +1,10 @@
 import type { FieldType } from '../../schema/field.ts'
-import type { AddressRange, Condition, Filter, Value } from './ast.ts'
-import { likeExpression } from './like.ts'
-import { readRange } from './value.ts'
+import type { AddressRange, Condition, Filter, Value } from '../../query-api/filter/ast.ts'
+import { readRange } from '../../query-api/filter/value.ts'
 
 export type Predicate = (record: Readonly<Record<string, unknown>>) => boolean
 
-/** The filter as a function of records as plain objects. It agrees with `filterSql`: an absent field is its type's zero. */
+/** What a filter means, as a function of records as plain objects: what `filterSql` is held to. An absent field is its type's zero. */
 export function filterPredicate(filter: Filter): Predicate {
   if ('part' in filter) {
     const part = filterPredicate(filter.part)
@@ -70,3 +69,15 @@ function compare(a: Value, b: Value): number {
   if (typeof a === 'string' && typeof b === 'string') return Buffer.compare(Buffer.from(a), Buffer.from(b))
   return a < b ? -1 : a > b ? 1 : 0
 }
+
+/** LIKE as ClickHouse reads it: `%` any text, `_` any character, `\` before `%`, `_` or `\` takes it as it is. */
+function likeExpression(pattern: string, ignoreCase: boolean): RegExp {
+  const body = pattern.replace(/\\([%_\\])|%|_|[\s\S]/gu, (part, escaped: string | undefined) => {
+    if (escaped) return literal(escaped)
+    if (part === '%') return '.*'
+    return part === '_' ? '.' : literal(part)
+  })
+  return new RegExp(`^${body}$`, ignoreCase ? 'sui' : 'su')
+}
+
+const literal = (character: string) => character.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&')
