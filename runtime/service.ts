@@ -70,6 +70,8 @@ export function stopSignal({ supervised = false } = {}): AbortSignal {
   const stop = new AbortController()
   process.on('SIGTERM', () => stop.abort())
   process.once('disconnect', () => stop.abort())
+  // The parent may have gone while this process was starting.
+  if (process.send && !process.connected) stop.abort()
   for (const signal of ['SIGINT', 'SIGHUP'] as const)
     process.on(signal, () => {
       // A terminal sends these to all of its processes; the supervisor stops its services one after the other.

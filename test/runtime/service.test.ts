@@ -116,3 +116,14 @@ test('a health port that is taken is wrong configuration', async t => {
   )
   taken.close()
 })
+
+test('a service whose parent is gone before it has started stops as well', async t => {
+  const parent = `const { fork } = require('node:child_process')
+    fork(${JSON.stringify(script)}, ['waits'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, SUPERVISED: 'yes' } })
+    setTimeout(() => process.kill(process.pid, 'SIGKILL'), 20)`
+  const child = spawn(process.execPath, ['-e', parent], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += String(chunk)))
+  await once(child, 'close')
+  t.true(['', 'started test\n'].includes(output), output)
+})
