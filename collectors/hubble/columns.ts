@@ -36,8 +36,8 @@ export class EnumColumn {
 
 /**
  * Label columns written together from one interned item. A row takes only the number the item has in the block at hand; the
- * columns are written from these numbers when the block is encoded. Items are found in a table of `size` lines; those that
- * share a line push one another out, and get another number when they come again.
+ * columns are written from these numbers when the block is encoded. Items are found in a table of `size` lines, from block to
+ * block; those that share a line push one another out, and get another number when they come again.
  */
 export class TextColumns {
   readonly #builder: BlockBuilder
@@ -45,13 +45,17 @@ export class TextColumns {
   readonly #from: number
   readonly #mask: number
   readonly #owners: (Texts | undefined)[]
+  /** For each line the number of its item in this block, 0 when it has none yet. */
   readonly #numbers: Uint16Array
+  /** For each line what the columns know its item's texts by. */
+  readonly #known: Uint32Array
   /** Numbers of the rows' items; 0 where nothing was written. */
   readonly #rows: Uint16Array
   /** For each column the codes by the items' numbers. */
   readonly #codes: readonly Uint16Array[]
   #count = 0
   #filling = -1
+  #era = 0
 
   /** `from` is the first of the item's texts that is written; `size` a power of two. */
   constructor(builder: BlockBuilder, names: readonly string[], { from = 0, size = 2048 } = {}) {
@@ -61,6 +65,7 @@ export class TextColumns {
     this.#mask = size - 1
     this.#owners = Array.from({ length: size }, () => undefined)
     this.#numbers = new Uint16Array(size)
+    this.#known = new Uint32Array(size * names.length)
     this.#rows = new Uint16Array(builder.capacity)
     this.#codes = names.map(() => new Uint16Array(builder.capacity + 1))
     builder.beforeEncode(() => this.#complete())
@@ -68,7 +73,10 @@ export class TextColumns {
 
   /** To be called when the builder begins another block. */
   forget(): void {
-    this.#owners.fill(undefined)
+    const era = this.#columns.reduce((sum, column) => sum + column.era, 0)
+    if (era !== this.#era) this.#owners.fill(undefined)
+    this.#era = era
+    this.#numbers.fill(0)
     this.#rows.fill(0)
     this.#count = 0
     this.#filling = this.#builder.filling
@@ -76,14 +84,22 @@ export class TextColumns {
 
   set(row: number, item: Texts): void {
     const line = item.index & this.#mask
-    this.#rows[row] = this.#owners[line] === item ? this.#numbers[line] : this.#learn(line, item)
+    const number = this.#owners[line] === item ? this.#numbers[line] : 0
+    this.#rows[row] = number || this.#learn(line, item)
   }
 
   #learn(line: number, item: Texts): number {
-    const number = ++this.#count
-    for (let i = 0; i < this.#columns.length; i++) this.#codes[i][number] = this.#columns[i].code(item.texts[this.#from + i])
+    const columns = this.#columns
+    const at = line * columns.length
+    if (this.#owners[line] !== item) this.#own(line, at, item)
+    const number = (this.#numbers[line] = ++this.#count)
+    for (let i = 0; i < columns.length; i++) this.#codes[i][number] = columns[i].codeOfNumber(this.#known[at + i])
+    return number
+  }
+
+  #own(line: number, at: number, item: Texts): void {
+    for (let i = 0; i < this.#columns.length; i++) this.#known[at + i] = this.#columns[i].number(item.texts[this.#from + i])
     this.#owners[line] = item
-    return (this.#numbers[line] = number)
   }
 
   /** Several at once, joined by commas, each only once. */

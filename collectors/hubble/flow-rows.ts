@@ -149,6 +149,6 @@ export class FlowRows {
     if (message.traceId) this.#traceId.set(row, message.traceId)
     this.#interface.set(row, message.interface)
     this.#dropSite.set(row, message.dropSite)
-    this.#policyLog.setAll(row, message.policyLog)
+    if (message.hasPolicies) this.#policyLog.setAll(row, message.policyLog)
   }
 }

@@ -158,10 +158,19 @@ function mixed(hash: number): number {
 function same(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
   if (length < 8) return sameShort(a, aStart, b, bStart, length)
   const last = length - 8
-  if (a.getBigInt64(aStart + last, true) !== b.getBigInt64(bStart + last, true)) return false
-  for (let i = 0; i < last; i += 8) if (a.getBigInt64(aStart + i, true) !== b.getBigInt64(bStart + i, true)) return false
+  if (!same8(a, aStart + last, b, bStart + last)) return false
+  let i = 0
+  for (; i + 32 <= length; i += 32) {
+    const from = aStart + i
+    const to = bStart + i
+    if (!same8(a, from, b, to) || !same8(a, from + 8, b, to + 8)) return false
+    if (!same8(a, from + 16, b, to + 16) || !same8(a, from + 24, b, to + 24)) return false
+  }
+  for (; i < last; i += 8) if (!same8(a, aStart + i, b, bStart + i)) return false
   return true
 }
+
+const same8 = (a: DataView, aAt: number, b: DataView, bAt: number) => a.getBigInt64(aAt, true) === b.getBigInt64(bAt, true)
 
 function sameShort(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
   for (let i = 0; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false

@@ -159,6 +159,18 @@ function matches(bytes: Buffer, start: number, end: number, name: string): boole
 /** Host and path of a URL. User names and passwords are left out. */
 export function splitUrl(url: string): [host: string, path: string] {
   if (url.charCodeAt(0) === 47 && url.charCodeAt(1) !== 47) return ['', url]
+  if (url.startsWith('http://')) return splitAt(url, 'http://'.length)
   const parts = authority.exec(url)
   return parts ? [parts[1].slice(parts[1].lastIndexOf('@') + 1), parts[2]] : ['', url]
 }
+
+/** As `splitUrl`, for what most proxies write: the authority begins at `start`. */
+function splitAt(url: string, start: number): [host: string, path: string] {
+  let end = start
+  while (end < url.length && !endsAuthority(url.charCodeAt(end))) end++
+  const user = url.lastIndexOf('@', end)
+  return [url.slice(Math.max(start, user + 1), end), url.slice(end)]
+}
+
+/** Slash, question mark, number sign. */
+const endsAuthority = (code: number) => code === 47 || code === 63 || code === 35

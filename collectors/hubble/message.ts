@@ -81,6 +81,8 @@ export class FlowMessage {
   dropSite = noTexts
   readonly sourceNames: Texts[] = []
   readonly destinationNames: Texts[] = []
+  /** Whether any policy, or what a policy logs, is named. */
+  hasPolicies = false
   readonly egressAllowedBy: Texts[] = []
   readonly ingressAllowedBy: Texts[] = []
   readonly egressDeniedBy: Texts[] = []
@@ -95,6 +97,9 @@ export class FlowMessage {
   #seen = 0
   #seenHigh = 0
   #irregular = false
+  #flows = 0
+  #flowStart = 0
+  #flowEnd = 0
   /** The older forms of fields; they count when the newer is absent. */
   #reply = 0
   #dropReasonNumber = 0
@@ -127,13 +132,13 @@ export class FlowMessage {
     }
     const cursor = this.#cursor
     cursor.open(bytes, start, end)
+    this.#clear()
     let subject: Subject = 'nothing'
-    let flowStart = 0
-    let flowEnd = 0
     let nameStart = -1
     let nameEnd = -1
     let timeStart = -1
     let timeEnd = -1
+    // The flow is read when it is met, so that the bytes are gone through in the order they lie in memory.
     while (cursor.at < end) {
       const tag = cursor.tag()
       if ((tag & 7) !== bytesType) {
@@ -141,11 +146,11 @@ export class FlowMessage {
         continue
       }
       cursor.span()
+      const next = cursor.at
       if (tag >>> 3 === 1) {
-        if (subject === 'flow') return this.#readMerged(bytes, start, end, received)
+        if (this.#flows++) this.#irregular = true
         subject = 'flow'
-        flowStart = cursor.start
-        flowEnd = cursor.end
+        this.#readFlow(bytes, cursor.start, cursor.end)
       } else if (tag >>> 3 === 2) subject = 'node_status'
       else if (tag >>> 3 === 3) subject = 'lost_events'
       else if (tag >>> 3 === 1000) {
@@ -155,13 +160,11 @@ export class FlowMessage {
         timeStart = cursor.start
         timeEnd = cursor.end
       }
+      cursor.at = next
     }
     if (subject !== 'flow') return subject
-    cursor.open(bytes, start, end)
-    this.#clear()
-    this.#readFlow(bytes, flowStart, flowEnd)
     if (this.#irregular) return this.#readMerged(bytes, start, end, received)
-    this.#complete(bytes, flowStart, flowEnd)
+    this.#complete(bytes)
     if (this.time < 0 && timeStart >= 0) this.time = this.#timeAt(timeStart, timeEnd)
     if (this.time < 0) this.time = received
     if (this.#nameEnd > this.#nameStart) this.node = this.#nodeNames.find(bytes, this.#view, this.#nameStart, this.#nameEnd)
@@ -186,6 +189,7 @@ export class FlowMessage {
     this.#counts[0] = this.#counts[1] = this.#counts[2] = 0
     this.#seen = this.#seenHigh = this.#reply = this.#dropReasonNumber = this.#subType = 0
     this.#irregular = false
+    this.#flows = 0
     this.#uuidStart = this.#uuidEnd = -1
     this.#nameStart = this.#nameEnd = 0
     this.time = -1
@@ -198,22 +202,23 @@ export class FlowMessage {
     this.sourceService = this.destinationService = this.interface = this.dropSite = noTexts
     this.packet.clear()
     this.l7.clear()
-    this.#clearLists()
-  }
-
-  #clearLists(): void {
     if (this.sourceNames.length) this.sourceNames.length = 0
     if (this.destinationNames.length) this.destinationNames.length = 0
-    if (this.egressAllowedBy.length) this.egressAllowedBy.length = 0
-    if (this.ingressAllowedBy.length) this.ingressAllowedBy.length = 0
-    if (this.egressDeniedBy.length) this.egressDeniedBy.length = 0
-    if (this.ingressDeniedBy.length) this.ingressDeniedBy.length = 0
-    if (this.policyLog.length) this.policyLog.length = 0
+    if (this.hasPolicies) this.#clearPolicies()
+  }
+
+  #clearPolicies(): void {
+    this.hasPolicies = false
+    this.egressAllowedBy.length = this.ingressAllowedBy.length = 0
+    this.egressDeniedBy.length = this.ingressDeniedBy.length = 0
+    this.policyLog.length = 0
   }
 
   /** One pass over flow.Flow. The place is a local, and short tags, lengths and numbers are read in place, for speed. */
   #readFlow(bytes: Buffer, start: number, end: number): void {
     const cursor = this.#cursor
+    this.#flowStart = start
+    this.#flowEnd = end
     let at = start
     while (at < end) {
       let tag = bytes[at++]
@@ -389,6 +394,7 @@ export class FlowMessage {
   }
 
   #takeRepeated(field: number, bytes: Buffer, start: number, end: number): void {
+    this.hasPolicies = true
     if (field === policyLog) this.policyLog.push(this.#names.find(bytes, this.#view, start, end))
     else if (field === aggregate) this.#readAggregate(start, end)
     else this.#policyList(field)?.push(this.#policies.find(bytes, this.#view, start, end))
@@ -402,12 +408,12 @@ export class FlowMessage {
   }
 
   /** What needs more than one field. */
-  #complete(bytes: Buffer, start: number, end: number): void {
+  #complete(bytes: Buffer): void {
     this.dropReason ||= this.#dropReasonNumber
     if (this.isReply === 0 && this.#reply) this.isReply = 1
     // The monitor's sub-types of a trace have the numbers of the observation points, except that to-endpoint is 0.
     if (this.observationPoint === 0 && this.event === monitor.trace) this.observationPoint = this.#subType || traceToEndpoint
-    if (this.#uuidStart < 0 || !this.id.readUuid(bytes, this.#uuidStart, this.#uuidEnd)) this.id.hash(bytes, start, end)
+    if (this.#uuidStart < 0 || !this.id.readUuid(bytes, this.#uuidStart, this.#uuidEnd)) this.id.hash(bytes, this.#flowStart, this.#flowEnd)
   }
 
   /** The last value of the first field of a small message, 0 without. */

@@ -38,6 +38,7 @@ export class PolicyColumns {
   }
 
   set(row: number, message: FlowMessage): void {
+    if (!message.hasPolicies) return
     const policy = decidingPolicy(message)
     if (policy) {
       this.#deciding.set(row, policy)

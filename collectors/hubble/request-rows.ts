@@ -32,6 +32,8 @@ export class RequestRows {
   readonly #answers
   readonly #ids: Uint32Array
   #filling = -1
+  #hubble = 0
+  #proxy = 0
 
   constructor(builder: BlockBuilder) {
     this.#builder = builder
@@ -85,6 +87,8 @@ export class RequestRows {
     for (const column of Object.values(this.#enums)) column.forget()
     for (const columns of [this.#client, this.#server, this.#policies]) columns.forget()
     for (const columns of [this.#node, this.#method, this.#version, this.#userAgent, this.#topic]) columns.forget()
+    this.#hubble = this.#labels.agent.code('hubble')
+    this.#proxy = this.#labels.layer.code('l7_proxy')
   }
 
   get full(): boolean {
@@ -97,8 +101,8 @@ export class RequestRows {
     setTime(this.#wides.time, row, message.time)
     setTime(this.#wides.received, row, received)
     this.#wides.latency.setWords(row, l7.latencyLow, l7.latencyHigh)
-    this.#labels.agent.set(row, 'hubble')
-    this.#labels.layer.set(row, 'l7_proxy')
+    this.#labels.agent.codes[row] = this.#hubble
+    this.#labels.layer.codes[row] = this.#proxy
     this.#node.set(row, message.node)
     this.#writeCommon(row, message)
     this.#writeEnds(row, message)

@@ -46,6 +46,21 @@ export class Cursor {
   }
 
   #longVarint(): number {
+    const { bytes, at } = this
+    // Ports, lengths of endpoints: the loop would take longer.
+    const second = bytes[at + 1]
+    const third = second < 128 ? 0 : bytes[at + 2]
+    if (third < 128) {
+      const length = second < 128 ? 2 : 3
+      if (at + length > this.limit) throw new UndecodableError('the message ends within a number', this.limit)
+      this.at = at + length
+      this.high = 0
+      return (bytes[at] & 127) | ((second & 127) << 7) | (third << 14)
+    }
+    return this.#longestVarint()
+  }
+
+  #longestVarint(): number {
     const { bytes } = this
     let low = 0
     let high = 0

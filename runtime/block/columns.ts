@@ -115,6 +115,9 @@ export class LabelColumn implements Column {
   #keys: string[] = []
   /** Texts keep their number from block to block: most come again, and to enter them into a map anew would cost more. */
   readonly #numbers = new Map<string, number>()
+  #texts: string[] = []
+  /** Counted up when the numbers of texts are given anew. */
+  era = 0
   /** By a text's number: the block it came in last, and its code there. */
   #blocks = new Uint32Array(64)
   #codeOf = new Uint16Array(64)
@@ -131,14 +134,22 @@ export class LabelColumn implements Column {
   }
 
   code(text: string): number {
-    const number = this.#numbers.get(text) ?? this.#learn(text)
+    return this.codeOfNumber(this.number(text))
+  }
+
+  /** What the column knows a text by, in all blocks of this era: with it `codeOfNumber` finds the code sooner than `code`. */
+  number(text: string): number {
+    return this.#numbers.get(text) ?? this.#learn(text)
+  }
+
+  codeOfNumber(number: number): number {
     if (this.#blocks[number] === this.#block) return this.#codeOf[number]
     this.#blocks[number] = this.#block
-    return (this.#codeOf[number] = this.#keys.push(text) - 1)
+    return (this.#codeOf[number] = this.#keys.push(this.#texts[number]) - 1)
   }
 
   #learn(text: string): number {
-    const number = this.#numbers.size
+    const number = this.#texts.push(text) - 1
     this.#numbers.set(text, number)
     if (number < this.#blocks.length) return number
     const [blocks, codes] = [this.#blocks, this.#codeOf]
@@ -158,11 +169,17 @@ export class LabelColumn implements Column {
   }
 
   reset(rows: number): void {
-    if (this.#numbers.size > maxKnown) this.#numbers.clear()
+    if (this.#texts.length > maxKnown) this.#forget()
     this.#block++
     this.#keys = []
     this.code('')
     this.codes.fill(this.code(this.#default), 0, rows)
+  }
+
+  #forget(): void {
+    this.#numbers.clear()
+    this.#texts = []
+    this.era++
   }
 }
 
@@ -175,7 +192,8 @@ export function writeLabels(out: Writer, keys: readonly string[], codes: Uint8Ar
   out.uint64(keys.length)
   for (const key of keys) out.text(key)
   out.uint64(rows)
-  const Indexes = [Uint8Array, Uint16Array, Uint32Array][wide]
+  if (wide === 0) return out.lowBytes(codes, rows)
+  const Indexes = wide === 1 ? Uint16Array : Uint32Array
   const used = codes.subarray(0, rows)
   out.raw(used instanceof Indexes ? used : new Indexes(used))
 }

@@ -67,6 +67,15 @@ export class Writer {
     this.#at += array.byteLength
   }
 
+  /** The lowest byte of each of the first `count` numbers. */
+  lowBytes(numbers: Uint8Array | Uint16Array | Uint32Array, count: number): void {
+    this.#room(count)
+    const bytes = this.#bytes
+    const start = this.#at
+    for (let i = 0; i < count; i++) bytes[start + i] = numbers[i]
+    this.#at += count
+  }
+
   /** A view of what was written; valid until the next write. */
   bytes(): Buffer {
     return this.#bytes.subarray(0, this.#at)
