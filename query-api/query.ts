@@ -32,8 +32,8 @@ export interface Asking {
   signal?: AbortSignal
 }
 
-/** Bounds of every statement of the API. */
-export const statementSettings = { max_execution_time: 20, cancel_http_readonly_queries_on_client_close: 1 } as const
+/** Bounds of every statement of the API. Only what is said to be read-only is cancelled when its client leaves. */
+export const statementSettings = { max_execution_time: 20, readonly: '2', cancel_http_readonly_queries_on_client_close: 1 } as const
 
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
 export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {

@@ -10,7 +10,7 @@ import type { Topology } from '../../query-api/topology.ts'
 import { openClickHouse } from '../../runtime/clickhouse/client.ts'
 import type { ServiceStatuses } from '../../runtime/service.ts'
 import { openApi } from '../../query-api/app.ts'
-import { hasClickHouse, quietLog } from '../helpers/clickhouse.ts'
+import { hasClickHouse, openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
 import { type TestApi, openTestApi } from './api.ts'
 import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range } from './traffic.ts'
 
@@ -313,4 +313,39 @@ promise('live shows records as they are stored, and only those asked for', async
   const events = text.match(/^event: .*/gm)
   t.deepEqual(events, ['event: record'])
   t.regex(text, /"src_workload":"web"/)
+})
+
+/** A row a second; the server checks after every block. */
+const slowest = { max_execution_speed: '1', timeout_before_checking_execution_speed: 0, max_block_size: '1000' }
+
+promise('a question of a client that has gone is not answered any more', async t => {
+  await using database = await openTestDatabase()
+  await database.clickhouse.command(
+    `INSERT INTO flow_1m (bucket, server_port, records) SELECT toDateTime(${now / 1000 - 60}) - 60 * (number % 10), number / 10, 1 FROM numbers(300000)`,
+  )
+  await using slow = openClickHouse({ url: database.url, database: database.database, settings: slowest })
+  await using app = openApi({ clickhouse: slow, log: quietLog, now: () => now })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const running = async () => {
+    const { rows } = await database.clickhouse.query<{ count: number }>(
+      "SELECT count() AS count FROM system.processes WHERE current_database = {database:String} AND query LIKE '%measured_records%' AND query NOT LIKE '%processes%'",
+      { params: { database: database.database } },
+    )
+    return rows[0].count
+  }
+  const leaving = new AbortController()
+  const asked = fetch(`http://127.0.0.1:${port}/api/v1/query`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ kind: 'flow', metrics: ['records'], ...range, by: ['verdict'] }),
+    signal: leaving.signal,
+  })
+  for (let i = 0; i < 100 && !(await running()); i++) await sleep(50)
+  await sleep(1000)
+  t.is(await running(), 1, 'it takes long')
+  leaving.abort()
+  await t.throwsAsync(asked, { name: 'AbortError' })
+  for (let i = 0; i < 50 && (await running()); i++) await sleep(50)
+  t.is(await running(), 0)
 })
