@@ -71,7 +71,7 @@ const cases: Record<string, [args: string[], env: NodeJS.ProcessEnv, code: numbe
   help: [['--help'], {}, 0, /^Usage: weir /],
   version: [['--version'], {}, 0, /^\d+\.\d+\.\d+\n$/],
   'a weir that is not there': [
-    ['flows', '--url', 'http://127.0.0.1:1'],
+    ['flows', '--url', 'http://127.0.0.1:65530'],
     {},
     1,
     /^weir: cannot reach weir at http:\/\/127.0.0.1:65530: start it with weir up, or say where it is with --url: .*ECONNREFUSED/,
