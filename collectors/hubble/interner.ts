@@ -2,7 +2,7 @@ const maxEntries = 1 << 15
 const arenaBytes = 16 << 20
 /** Bytes hashed at once; the head that is hashed of what is long. */
 const stepBytes = 16
-const tailBytes = 128
+const tailBytes = 96
 
 /** Slots of a fresh table; it doubles when it is half full, so that few items stay in the processor's cache. */
 const firstSlots = 1 << 8
@@ -154,23 +154,24 @@ function mixed(hash: number): number {
   return high ^ (high >>> 13)
 }
 
-/** Eight bytes at a time, the last perhaps once more: the comparison of two 64-bit reads makes no BigInt. */
+/**
+ * Eight bytes at a time, the last perhaps once more: the comparison of two 64-bit reads makes no BigInt. Spelt out, as a
+ * function for one comparison is not always inlined and then costs more than all the rest.
+ */
 function same(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
   if (length < 8) return sameShort(a, aStart, b, bStart, length)
-  const last = length - 8
-  if (!same8(a, aStart + last, b, bStart + last)) return false
-  let i = 0
-  for (; i + 32 <= length; i += 32) {
-    const from = aStart + i
-    const to = bStart + i
-    if (!same8(a, from, b, to) || !same8(a, from + 8, b, to + 8)) return false
-    if (!same8(a, from + 16, b, to + 16) || !same8(a, from + 24, b, to + 24)) return false
+  const end = aStart + length
+  let i = aStart
+  let j = bStart
+  for (; i + 32 <= end; i += 32, j += 32) {
+    if (a.getBigInt64(i, true) !== b.getBigInt64(j, true)) return false
+    if (a.getBigInt64(i + 8, true) !== b.getBigInt64(j + 8, true)) return false
+    if (a.getBigInt64(i + 16, true) !== b.getBigInt64(j + 16, true)) return false
+    if (a.getBigInt64(i + 24, true) !== b.getBigInt64(j + 24, true)) return false
   }
-  for (; i < last; i += 8) if (!same8(a, aStart + i, b, bStart + i)) return false
-  return true
+  for (; i + 8 <= end; i += 8, j += 8) if (a.getBigInt64(i, true) !== b.getBigInt64(j, true)) return false
+  return a.getBigInt64(end - 8, true) === b.getBigInt64(bStart + length - 8, true)
 }
-
-const same8 = (a: DataView, aAt: number, b: DataView, bAt: number) => a.getBigInt64(aAt, true) === b.getBigInt64(bAt, true)
 
 function sameShort(a: DataView, aStart: number, b: DataView, bStart: number, length: number): boolean {
   for (let i = 0; i < length; i++) if (a.getUint8(aStart + i) !== b.getUint8(bStart + i)) return false
