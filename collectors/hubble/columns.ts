@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { AddressColumn, LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
-import { type Endpoint, type Texts, sharedColumns } from './texts.ts'
+import { type Endpoint, type Texts, endpointColumns } from './texts.ts'
 import type { Names } from './vocabulary.ts'
 
 const enumSize = 256
@@ -131,8 +131,7 @@ function gather(codes: Uint16Array, codeOf: Uint16Array, numbers: Uint16Array, r
 
 /** The columns of one end. */
 export class EndColumns {
-  readonly #pod: TextColumns
-  readonly #shared: TextColumns
+  readonly #endpoint: TextColumns
   readonly #service: TextColumns
   readonly #names: TextColumns
   readonly #identity
@@ -140,10 +139,10 @@ export class EndColumns {
   readonly #port
 
   constructor(builder: BlockBuilder, prefix: 'src_' | 'dst_') {
-    this.#pod = new TextColumns(builder, [`${prefix}pod`], { size: 8192 })
-    this.#shared = new TextColumns(
+    this.#endpoint = new TextColumns(
       builder,
-      sharedColumns.map(name => prefix + name),
+      endpointColumns.map(name => prefix + name),
+      { size: 16_384 },
     )
     this.#service = new TextColumns(builder, [`${prefix}service`])
     this.#names = new TextColumns(builder, [`${prefix}dns_name`])
@@ -153,15 +152,13 @@ export class EndColumns {
   }
 
   forget(): void {
-    this.#pod.forget()
-    this.#shared.forget()
+    this.#endpoint.forget()
     this.#service.forget()
     this.#names.forget()
   }
 
   set(row: number, endpoint: Endpoint, service: Texts, names: readonly Texts[]): void {
-    this.#pod.set(row, endpoint)
-    this.#shared.set(row, endpoint.shared)
+    this.#endpoint.set(row, endpoint)
     this.#service.set(row, service)
     this.#names.setAll(row, names)
     this.#identity[row] = endpoint.identity

@@ -35,6 +35,9 @@ const ingressDeniedBy = 21005
 const policyLog = 21006
 const aggregate = 21007
 
+/** The sub-messages with numbers below 32, a bit each. */
+const mergedFields = [1, 5, 6, 8, 9, 15, 19, 20, 21, 26, 28, 30].reduce((bits, field) => bits | (1 << field), 0)
+
 /** Microseconds; what claims to be later has a broken clock. */
 const latest = openEnd
 const traceToEndpoint = 101
@@ -93,7 +96,7 @@ export class FlowMessage {
   readonly #cursor = new Cursor()
   #view = viewOf(Buffer.alloc(0))
   #viewed: Buffer | undefined
-  /** The sub-messages that were read, by their field numbers (those from 32 less 32): what comes twice is irregular. */
+  /** The fields that came, a bit each; those from 32 in the second. */
   #seen = 0
   #seenHigh = 0
   #irregular = false
@@ -304,25 +307,21 @@ export class FlowMessage {
   }
 
   #takeBytes(field: number, bytes: Buffer, start: number, end: number): void {
+    this.#note(field)
     switch (field) {
       case 1:
-        this.#once(field)
         this.time = this.#timeAt(start, end)
         break
       case 5:
-        this.#once(field)
         this.packet.readIp(this.#cursor, bytes, this.#view, start, end)
         break
       case 6:
-        this.#once(field)
         this.packet.readLayer4(this.#cursor, start, end)
         break
       case 8:
-        this.#once(field)
         this.source = this.#endpoints.find(bytes, this.#view, start, end)
         break
       case 9:
-        this.#once(field)
         this.destination = this.#endpoints.find(bytes, this.#view, start, end)
         break
       case 11:
@@ -336,31 +335,24 @@ export class FlowMessage {
         this.destinationNames.push(this.#names.find(bytes, this.#view, start, end))
         break
       case 15:
-        this.#once(field)
         this.l7.read(bytes, this.#view, start, end)
         break
       case 19:
-        this.#once(field)
         this.#readEvent(start, end)
         break
       case 20:
-        this.#once(field)
         this.sourceService = this.#services.find(bytes, this.#view, start, end)
         break
       case 21:
-        this.#once(field)
         this.destinationService = this.#services.find(bytes, this.#view, start, end)
         break
       case 26:
-        this.#once(field)
         this.isReply = this.#numberIn(bytes, start, end) ? 1 : 2
         break
       case 28:
-        this.#once(field)
         this.interface = this.#interfaces.find(bytes, this.#view, start, end)
         break
       case 30:
-        this.#once(field)
         this.#readTraceId(start, end)
         break
       case 34:
@@ -368,11 +360,9 @@ export class FlowMessage {
         this.#uuidEnd = end
         break
       case 38:
-        this.#onceHigh(field)
         this.dropSite = this.#dropSites.find(bytes, this.#view, start, end)
         break
       case 39:
-        this.#onceHigh(field)
         this.tunnel = this.#numberIn(bytes, start, end) | 0
         break
       default:
@@ -380,17 +370,15 @@ export class FlowMessage {
     }
   }
 
-  /** Notes a sub-message; they are merged when they come twice. */
-  #once(field: number): void {
-    const bit = 1 << field
-    if (this.#seen & bit) this.#irregular = true
-    this.#seen |= bit
-  }
-
-  #onceHigh(field: number): void {
-    const bit = 1 << (field - 32)
-    if (this.#seenHigh & bit) this.#irregular = true
-    this.#seenHigh |= bit
+  /** Notes which fields came; sub-messages are merged when they come twice. */
+  #note(field: number): void {
+    if (field < 32) {
+      if (this.#seen & mergedFields & (1 << field)) this.#irregular = true
+      this.#seen |= 1 << field
+    } else if (field === 38 || field === 39) {
+      if (this.#seenHigh & (1 << (field - 32))) this.#irregular = true
+      this.#seenHigh |= 1 << (field - 32)
+    }
   }
 
   #takeRepeated(field: number, bytes: Buffer, start: number, end: number): void {

@@ -143,9 +143,9 @@ export class RequestRows {
   }
 
   #writeHttp(row: number, { l7 }: FlowMessage): void {
-    const [host, path] = splitUrl(l7.url)
-    if (host) this.#labels.host.set(row, host)
-    this.#path.set(row, path)
+    const parts = splitUrl(l7.url)
+    if (parts[0]) this.#labels.host.set(row, parts[0])
+    this.#path.set(row, parts[1])
     this.#method.set(row, l7.method)
     this.#version.set(row, l7.version)
     this.#numbers.error[row] = l7.statusCode >= 500 && l7.statusCode < 600 ? 1 : 0

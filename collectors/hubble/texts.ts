@@ -15,38 +15,22 @@ export class Texts {
   }
 }
 
-/** An end: its pod, what it shares with the other pods of its workload, and its identity. */
+/** What an endpoint says of an end, in the order of its texts. */
+export const endpointColumns = ['pod', 'cluster', 'namespace', 'workload', 'workload_kind', 'service_account', 'entity'] as const
+
+/** An end: its texts and its identity. */
 export class Endpoint extends Texts {
-  readonly shared: Texts
   readonly identity: number
 
-  constructor(identity: number, pod: string, shared: readonly string[], index: number) {
-    super([pod], index)
-    this.shared = sharedTexts(shared)
+  constructor(identity: number, texts: readonly string[], index: number) {
+    super(texts, index)
     this.identity = identity
   }
 }
 
-/** What pods of a workload share, in the order of the texts. */
-export const sharedColumns = ['cluster', 'namespace', 'workload', 'workload_kind', 'service_account', 'entity'] as const
-const maxShared = 1 << 14
-const shared = new Map<string, Texts>()
-
-/** One object for all pods with the same texts, so that its codes are looked up once a block and not for each pod. */
-function sharedTexts(texts: readonly string[]): Texts {
-  const key = texts.join('\0')
-  const known = shared.get(key)
-  if (known) return known
-  if (shared.size >= maxShared) shared.clear()
-  const fresh = new Texts(texts, shared.size + 1)
-  shared.set(key, fresh)
-  return fresh
-}
-
 export const noEndpoint = new Endpoint(
   0,
-  '',
-  sharedColumns.map(() => ''),
+  endpointColumns.map(() => ''),
   0,
 )
 export const noTexts = new Texts([''], 0)
@@ -103,7 +87,7 @@ export function readEndpoint(bytes: Buffer, start: number, end: number, index: n
   cursor.close(end)
   cluster ||= labelled(labels, 'io.cilium.k8s.policy.cluster')
   const account = labelled(labels, 'io.cilium.k8s.policy.serviceaccount')
-  return new Endpoint(identity, pod, [cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)], index)
+  return new Endpoint(identity, [pod, cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)], index)
 }
 
 /** The value of a label, whatever source it is from: `k8s:key=value`. */

@@ -192,6 +192,7 @@ export function writeLabels(out: Writer, keys: readonly string[], codes: Uint8Ar
   out.uint64(keys.length)
   for (const key of keys) out.text(key)
   out.uint64(rows)
+  if (keys.length === 1) return out.zeros(rows)
   if (wide === 0) return out.lowBytes(codes, rows)
   const Indexes = wide === 1 ? Uint16Array : Uint32Array
   const used = codes.subarray(0, rows)
@@ -202,6 +203,7 @@ export function writeLabels(out: Writer, keys: readonly string[], codes: Uint8Ar
 export class TextColumn implements Column {
   readonly type: ClickHouseType = 'String'
   readonly #texts: string[]
+  #isEmpty = true
 
   constructor(capacity: number) {
     this.#texts = Array.from({ length: capacity }, () => '')
@@ -209,14 +211,17 @@ export class TextColumn implements Column {
 
   set(row: number, value: unknown): void {
     this.#texts[row] = String(value)
+    this.#isEmpty = false
   }
 
   write(out: Writer, rows: number): void {
+    if (this.#isEmpty) return out.zeros(rows)
     for (let row = 0; row < rows; row++) out.text(this.#texts[row])
   }
 
   reset(rows: number): void {
-    this.#texts.fill('', 0, rows)
+    if (!this.#isEmpty) this.#texts.fill('', 0, rows)
+    this.#isEmpty = true
   }
 }
 

@@ -67,6 +67,13 @@ export class Writer {
     this.#at += array.byteLength
   }
 
+  /** So many bytes of 0: empty texts, or codes that are all 0. */
+  zeros(count: number): void {
+    this.#room(count)
+    this.#bytes.fill(0, this.#at, this.#at + count)
+    this.#at += count
+  }
+
   /** The lowest byte of each of the first `count` numbers. */
   lowBytes(numbers: Uint8Array | Uint16Array | Uint32Array, count: number): void {
     this.#room(count)
