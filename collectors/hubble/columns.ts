@@ -160,7 +160,7 @@ export class EndColumns {
   set(row: number, endpoint: Endpoint, service: Texts, names: readonly Texts[]): void {
     this.#endpoint.set(row, endpoint)
     this.#service.set(row, service)
-    this.#names.setAll(row, names)
+    if (names.length) this.#names.setAll(row, names)
     this.#identity[row] = endpoint.identity
   }
 
