@@ -65,6 +65,8 @@ export class Remembered implements Memory {
   horizon = -Infinity
   readonly #perGeneration: number
   #generations = [new Generation()]
+  /** Largest time of the generations before the newest: what is later, as most is, can be in the newest only. */
+  #olderMaxTime = -Infinity
 
   constructor(capacity = 1 << 21) {
     this.#perGeneration = Math.ceil(capacity / generations)
@@ -74,9 +76,14 @@ export class Remembered implements Memory {
   add(low: number, high: number, time: number): boolean {
     if (low === 0 && high === 0) low = 1
     this.#newest()
-    const all = this.#generations
-    for (let i = 1; i < all.length; i++) if (time <= all[i].maxTime && time >= all[i].minTime && all[i].has(low, high)) return false
+    if (time <= this.#olderMaxTime && this.#isOlder(low, high, time)) return false
     return this.#insert(low, high, time, time)
+  }
+
+  #isOlder(low: number, high: number, time: number): boolean {
+    const all = this.#generations
+    for (let i = 1; i < all.length; i++) if (time <= all[i].maxTime && time >= all[i].minTime && all[i].has(low, high)) return true
+    return false
   }
 
   has(low: number, high: number): boolean {
@@ -103,6 +110,7 @@ export class Remembered implements Memory {
   }
 
   #turn(): Generation {
+    this.#olderMaxTime = Math.max(this.#olderMaxTime, this.#generations[0].maxTime)
     const oldest = this.#generations.length === generations ? this.#generations.pop() : undefined
     if (oldest) this.horizon = Math.max(this.horizon, oldest.maxTime)
     oldest?.clear()
