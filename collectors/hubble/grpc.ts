@@ -49,6 +49,7 @@ export async function openChannel({
   session.on('error', error => (broken ??= error))
   const stopWatching = watchPeer(session, connection, { idleMs, answerMs, onSilent: error => (broken ??= error) })
   await once(session, 'remoteSettings', { signal: AbortSignal.timeout(answerMs) }).catch(error => {
+    stopWatching()
     session.destroy()
     throw new GrpcError('UNAVAILABLE', 'the server did not begin to speak HTTP/2', { cause: broken ?? error })
   })
