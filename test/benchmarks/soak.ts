@@ -41,7 +41,9 @@ await until(
   { timeoutMs: 300_000, everyMs: 1000 },
 )
 
-const from = Math.ceil(Date.now() / 1000) * 1000
+// Whole minutes: a rollup answers for no less.
+const from = Math.ceil(Date.now() / 60_000) * 60_000
+await sleep(from - Date.now())
 const start = usages()
 const began = Date.now()
 for (let minute = 1; minute <= minutes; minute++) {
@@ -53,7 +55,7 @@ for (let minute = 1; minute <= minutes; minute++) {
   table(names.map(name => ({ process: name, cores: Number(cores(name).toFixed(3)), 'RSS MB': now[name].rss })))
 }
 
-const to = Math.floor(Date.now() / 1000) * 1000
+const to = from + minutes * 60_000
 const range = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
 const sent = await truth({ dataDir: weir.dataDir, from, to })
 await until('the last flows', async () => sum(await countBy(weir.url, 'flow', 'verdict', range)) >= sent.flows, { everyMs: 500 })

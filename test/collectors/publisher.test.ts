@@ -192,7 +192,10 @@ test('closing waits for the bus, but not for ever, and says how much is left', a
   const lines: string[] = []
   const log = openLog({ pretty: false, write: line => void lines.push(line) })
   const never = (_: string, __: unknown, signal?: AbortSignal) =>
-    new Promise<void>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+    new Promise<void>((_, reject) => {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', () => reject(signal.reason as Error))
+    })
   const outbox = open({ ...own.bus, publish: never }, { log, flushWithinMs: 100, rowsPerBlock: 3 })
   for (const number of range(3)) add(outbox, number)
   await outbox.ready()
@@ -207,7 +210,10 @@ test('after the stop signal a source that waits for the bus is let go', async t 
   await using own = await openTestBus()
   const stop = new AbortController()
   const never = (_: string, __: unknown, signal?: AbortSignal) =>
-    new Promise<void>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+    new Promise<void>((_, reject) => {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', () => reject(signal.reason as Error))
+    })
   await using outbox = open({ ...own.bus, publish: never }, { signal: stop.signal, flushWithinMs: 50, rowsPerBlock: 1 })
   add(outbox, 1)
   await outbox.ready()

@@ -54,6 +54,7 @@ test('what is on the bus is attributed and stored, and the rollups agree', async
   const { context, stop } = testService()
   const running = runEnricher({ bus: bus.bus, clickhouse, options: { batch } }, context)
   await until('1000 rows', async () => (await count(clickhouse)) === 1000)
+  await until('nothing unread', async () => (await bus.bus.lag()).every(({ messages }) => !messages))
   const { rows } = await clickhouse.query(
     'SELECT src_workload, dst_workload, server_port, src_attribution, count() AS n FROM flow GROUP BY ALL',
   )
