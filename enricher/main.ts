@@ -94,8 +94,10 @@ async function loadObjects(bus: Bus, objects: ObjectTable, signal: AbortSignal, 
     }
   }
   const followed = follow()
-  followed.catch(loaded.reject)
+  // Following ends without an error when it is told to, also before all is read.
+  followed.then(loaded.resolve, loaded.reject)
   await loaded.promise
+  signal.throwIfAborted()
   return { followed }
 }
 

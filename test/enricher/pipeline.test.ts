@@ -135,3 +135,11 @@ test('while ClickHouse is away nothing is lost and the status says why', async t
   stop()
   await running.catch(() => {})
 })
+
+test('told to stop while it loads the objects, it stops', async t => {
+  await using database = await openTestDatabase()
+  await using bus = await openTestBus()
+  const { context, stop } = testService()
+  stop()
+  await t.throwsAsync(runEnricher({ bus: bus.bus, clickhouse: database.clickhouse, options: { batch } }, context), { name: 'AbortError' })
+})
