@@ -22,7 +22,9 @@ async function hold() {
   await bus.subscribe(topic, 'g', async ({ signal, commit }) => {
     say('holding')
     await sleep(100)
-    signal.addEventListener('abort', () => say('aborted'))
+    // It may have been stopped before this, and its time be over.
+    if (signal.aborted) say('aborted')
+    else signal.addEventListener('abort', () => say('aborted'))
     try {
       for (;;) {
         await commit({ offset: 0, metadata: '' })
