@@ -209,8 +209,7 @@ test('no data says so and offers a wider range; a server that fails says so and 
     await page.route('**/api/v1/signals*', route =>
       route.fulfill({ status: 503, json: { error: { code: 'unavailable', message: 'ClickHouse can not answer now' } } }),
     )
-    await page.keyboard.press('g')
-    await page.keyboard.press('s')
+    await page.getByRole('link', { name: 'Signals', exact: true }).click()
     await sees(page, /ClickHouse can not answer now/)
     await page.unroute('**/api/v1/signals*')
     await page.getByRole('button', { name: 'Try again' }).click()
@@ -226,8 +225,7 @@ test('where nothing was ever seen the map says how to connect Hubble', async t =
     await page.route('**/api/v1/query', route =>
       route.fulfill({ json: { columns: [{ name: 'records', type: 'number' }], rows: [[0]], meta } }),
     )
-    await page.keyboard.press('g')
-    await page.keyboard.press('m')
+    await page.getByRole('link', { name: 'Map', exact: true }).click()
     await sees(page, /No source has sent anything yet/)
     await sees(page, /WEIR_HUBBLE_ADDRESS/)
     t.pass()
