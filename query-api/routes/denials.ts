@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type ApiContext, clientSignal } from '../context.ts'
 import { type DenialsQuery, denials } from '../denials.ts'
-import { list, meta, range, where } from './schemas.ts'
+import { list, meta, range, seriesEvery, seriesTimes, where } from './schemas.ts'
 
 export function denialsRoute(app: FastifyInstance, { clickhouse, now }: ApiContext): void {
   const querystring = {
@@ -9,17 +9,12 @@ export function denialsRoute(app: FastifyInstance, { clickhouse, now }: ApiConte
     properties: {
       ...range,
       where,
-      every: {
-        type: 'integer',
-        minimum: 60,
-        multipleOf: 60,
-        description: 'Seconds per point of the series; about thirty points when absent.',
-      },
+      every: seriesEvery,
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 200 },
     },
   }
   const properties = {
-    times: { type: 'array', items: { type: 'string' }, description: 'Times of the points of every series.' },
+    times: seriesTimes,
     rows: list('What a policy denied on one edge, for one reason: who, which policy, how often, since when.'),
     meta,
   }

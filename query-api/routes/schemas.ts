@@ -65,3 +65,13 @@ export const answer = {
 /** Objects whose properties the description of the route names. */
 export const open = (description: string) => ({ type: 'object', additionalProperties: true, description }) as const
 export const list = (description: string) => ({ type: 'array', items: open(description) }) as const
+
+/** Seconds between the points of the series an answer carries; whole minutes, which a rollup answers. */
+export const seriesEvery = {
+  type: 'integer',
+  minimum: 60,
+  multipleOf: 60,
+  description: 'Seconds per point of the series; about thirty points when absent.',
+}
+
+export const seriesTimes = { type: 'array', items: { type: 'string' }, description: 'Times of the points of every series.' }
