@@ -15,7 +15,7 @@ function parse(text: string): Sample[] {
   const seen = new Set<string>()
   let family = ''
   return text.split('\n').flatMap((line, number) => {
-    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/.exec(line)
+    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) ([^\n]*)$/.exec(line)
     if (comment?.[1] === 'HELP') {
       family = comment[2]
       if (seen.has(family)) throw new Error(`line ${number}: ${family} a second time`)
