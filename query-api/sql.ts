@@ -13,7 +13,7 @@ export interface Statement {
 export const otherGroup = 'Other'
 
 /**
- * The plan as one statement. `views` are the rows of the range, each with its edge and how its view ranks; `best_of_edge` has the best of each
+ * The plan as one statement. `views` are the rows of the range, each with its edge and how its view ranks; `best_of_…` has the best of each
  * edge; the rest adds up the rows that count. The analyzer's time grows with columns times depth and is most of what a short statement
  * takes, so there are no columns that are not needed, and `counted` is there only for who needs it.
  */
@@ -97,7 +97,7 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
   const columns = [
     ...new Set([...by, ...policyFields(by, names)]),
     ...measuresOf(metrics).map(name => `${name} AS ${measured(name)}`),
-    ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among) }),
+    ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among), stored: plan.resolution > 0 }),
   ]
   const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns].join(',\n'))}`
   const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')

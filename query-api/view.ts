@@ -1,4 +1,4 @@
-import { type Ranking, type RankingName, edgeFields, finerEdgeFields, nodeEntities, rankings, viewFields } from '../schema/ranking.ts'
+import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, rankings, viewFields } from '../schema/ranking.ts'
 
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const oneOf = (values: readonly string[]) => (values.length === 1 ? `= ${text(values[0])}` : `IN (${values.map(text).join(', ')})`)
@@ -37,33 +37,38 @@ function patternSql(pattern: Ranking['order'][number]): string {
     .join(' AND ')
 }
 
-/** Which edge a row belongs to, in which interval; rows of one edge have the same number. */
-function edgeSql(kind: 'flow' | 'request', by: readonly string[]): string {
-  const fields = [...edgeFields[kind], ...finerEdgeFields.filter(name => by.includes(name))]
-  return `cityHash64(bucket, ${fields.map(edgeField).join(', ')})`
+/** Which edge a row belongs to, in which interval; rows of one edge have the same number. Rollups have the edge stored. */
+function edgeSql({ kind, by, stored }: RankedRows): string {
+  const finer = finerEdgeFields.filter(name => by.includes(name))
+  return `cityHash64(${['bucket', stored ? 'edge' : edgeNumber(kind), ...finer].join(', ')})`
 }
-
-const edgeField = (name: string) =>
-  name.endsWith('_entity') ? `if(${name} IN (${nodeEntities.map(text).join(', ')}), 'node', ${name})` : name
 
 /** The column with the number of a row's view. */
 export const viewColumn = (name: RankingName) => `${name}_view`
 
 /** The column with what a row's view competes in: its edge, or a part of it that is ranked apart. */
-export const edgeColumn = (name: RankingName) => (apartOf(name).length > 0 ? `${name}_edge` : 'edge')
+export const edgeColumn = (name: RankingName) => (apartOf(name).length > 0 ? `${name}_edge` : 'bucket_edge')
 
 const apartOf = (name: RankingName) => (rankings[name] as Ranking).apart ?? []
 
+/** The rows that are ranked. */
+export interface RankedRows {
+  kind: 'flow' | 'request'
+  by: readonly string[]
+  /** Conditions that hold for all of them. */
+  met: readonly string[]
+  /** Whether they are of a rollup, which has the edge as a column. */
+  stored: boolean
+}
+
 /** Columns that rankings add to the rows. */
-export function rankingColumns(
-  names: readonly RankingName[],
-  { kind, by, met }: { kind: 'flow' | 'request'; by: readonly string[]; met: readonly string[] },
-): string[] {
+export function rankingColumns(names: readonly RankingName[], rows: RankedRows): string[] {
   if (names.length === 0) return []
+  const { kind, met } = rows
   const apart = names.filter(name => apartOf(name).length > 0)
   return [
-    `${edgeSql(kind, by)} AS edge`,
-    ...apart.map(name => `cityHash64(edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
+    `${edgeSql(rows)} AS bucket_edge`,
+    ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
     `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
     ...names.map(name => `${viewSql(name, met)} AS ${viewColumn(name)}`),
   ]

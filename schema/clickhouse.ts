@@ -1,12 +1,13 @@
 import { communityId } from './community-id.ts'
 import { type Field, type FieldType, clickhouseTypes } from './field.ts'
+import { edgeNumber } from './ranking.ts'
 import { type Measure, type RecordKind, kinds } from './record.ts'
 
 export interface ColumnDefinition {
   name: string
   type: string
   about: string
-  /** `DEFAULT …` or `ALIAS …`. */
+  /** `DEFAULT …`, `MATERIALIZED …` or `ALIAS …`. */
   expression?: string
   codec?: string
 }
@@ -82,6 +83,15 @@ const columnOf = (name: string, field: Field): ColumnDefinition => ({
   codec: codecs[field.type],
 })
 
+/** A rollup's number of the edge, stored as it is in every question that counts once. */
+const edgeColumn = (kind: 'flow' | 'request'): ColumnDefinition => ({
+  name: 'edge',
+  type: 'UInt64',
+  about: 'What two views must agree on to be views of the same traffic, as a number.',
+  expression: `MATERIALIZED ${edgeNumber(kind)}`,
+})
+const edgeColumns: Readonly<Record<string, readonly ColumnDefinition[]>> = { flow: [edgeColumn('flow')], request: [edgeColumn('request')] }
+
 /** Columns that are computed when they are read. */
 const computed: Readonly<Record<string, readonly ColumnDefinition[]>> = {
   flow: [
@@ -150,6 +160,7 @@ function rollupDefinition(kind: RecordKind, rollup: Rollup): TableDefinition {
       { name: 'bucket', type: "DateTime('UTC')", about: 'Start of the interval.', codec: 'DoubleDelta, ZSTD(1)' },
       ...keys.map(name => columnOf(name, kind.fields[name])),
       ...measuresOf(kind).map(measureColumn),
+      ...(edgeColumns[kind.name] ?? []),
     ],
     engine: 'AggregatingMergeTree',
     partitionBy: rollup.seconds < 3600 ? 'toDate(bucket)' : 'toYYYYMM(bucket)',
@@ -181,12 +192,12 @@ function coarser(kind: RecordKind, source: string): string {
 }
 
 /**
- * Every record passes here, so they are grouped by one number in place of thirty columns, which takes half the time. Each key's hash is
- * taken once per entry of its dictionary. Two groups meet by chance once in 2^64, less often than memory flips a bit.
+ * Every record passes here, so they are grouped by one number in place of thirty columns, which takes half the time: a key's hash, which its
+ * name makes another for each, is taken once per entry of its dictionary. Two groups meet by chance once in 2^64.
  */
 function addedUp(kind: RecordKind, source: string): string {
   const keys = rollupKeys(kind)
-  const group = keys.map((key, i) => `cityHash64(${key}) * ${oddNumber(i)}`).join(' + ')
+  const group = keys.map(key => `cityHash64('${key}', ${key})`).join(' + ')
   const firsts = keys.map(key => `any(${key}) AS any_${key}`)
   const measures = measuresOf(kind)
   const raws = measures.map(([measure, { raw }]) => `${raw} AS ${measure}`)
@@ -194,9 +205,6 @@ function addedUp(kind: RecordKind, source: string): string {
   const columns = [...keys.map(key => `any_${key} AS ${key}`), ...measures.map(([measure]) => measure)]
   return `SELECT start AS bucket, ${columns.join(', ')} FROM (${groups})`
 }
-
-/** Another 64-bit number for each place, so that the same text in two columns adds different numbers. */
-const oddNumber = (place: number) => BigInt.asUintN(64, BigInt(2 * place + 1) * 0x9e3779b97f4a7c15n)
 
 const rolledUp = (kind: RecordKind) => (kind.measures ? rollups : [])
 

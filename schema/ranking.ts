@@ -30,6 +30,12 @@ export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>>
   request: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol'],
 }
 
+/** SQL of a number that records of one edge share. */
+export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields[kind].map(edgeField).join(', ')})`
+
+const edgeField = (name: string) =>
+  name.endsWith('_entity') ? `if(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name})` : name
+
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
 

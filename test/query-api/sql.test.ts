@@ -32,8 +32,8 @@ views AS (
   SELECT
     src_workload,
     flows AS measured_flows,
-    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
-    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    cityHash64(bucket, edge) AS bucket_edge,
+    cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
@@ -72,7 +72,7 @@ views AS (
     latency AS measured_latency,
     errors AS measured_errors,
     responses AS measured_responses,
-    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol) AS edge,
+    cityHash64(bucket, edge) AS bucket_edge,
     cityHash64(source, layer, direction) / 2e19 AS view,
     multiIf(
       layer = 'l7_proxy' AND direction = 'ingress', 7,
@@ -86,15 +86,15 @@ views AS (
   FROM request_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 ),
-best_of_edge AS (
-  SELECT edge, greatest(max(requests_view), 1) AS requests_best
+best_of_bucket_edge AS (
+  SELECT bucket_edge, greatest(max(requests_view), 1) AS requests_best
   FROM views
-  GROUP BY edge
+  GROUP BY bucket_edge
 ),
 counted AS (
   SELECT *
   FROM views
-  JOIN best_of_edge USING edge
+  JOIN best_of_bucket_edge USING bucket_edge
   WHERE requests_view = requests_best
 ),
 top AS (
@@ -126,8 +126,8 @@ views AS (
     policy_kind,
     policy_source,
     flows AS measured_flows,
-    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
-    cityHash64(edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
+    cityHash64(bucket, cityHash64(src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
     cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
@@ -176,8 +176,8 @@ views AS (
     bucket < toDateTime('2026-11-21 09:00:00', 'UTC') AS before,
     dst_workload,
     flows AS measured_flows,
-    cityHash64(bucket, src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation) AS edge,
-    cityHash64(edge, event = 'l7', direction) AS drops_edge,
+    cityHash64(bucket, edge) AS bucket_edge,
+    cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       NOT (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
@@ -201,10 +201,10 @@ views AS (
     AND type != 'sock'
     AND (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
 ),
-best_of_edge AS (
-  SELECT edge, greatest(max(traffic_view), 1) AS traffic_best
+best_of_bucket_edge AS (
+  SELECT bucket_edge, greatest(max(traffic_view), 1) AS traffic_best
   FROM views
-  GROUP BY edge
+  GROUP BY bucket_edge
 ),
 best_of_drops_edge AS (
   SELECT drops_edge, greatest(max(drops_view), 1) AS drops_best
@@ -218,7 +218,7 @@ SELECT
   sumIf(measured_flows, traffic_view = traffic_best AND before) AS flows_before,
   sumIf(measured_flows, drops_view = drops_best AND before) AS drops_before
 FROM views
-JOIN best_of_edge USING edge
+JOIN best_of_bucket_edge USING bucket_edge
 JOIN best_of_drops_edge USING drops_edge
 WHERE traffic_view = traffic_best OR drops_view = drops_best
 GROUP BY dst_workload

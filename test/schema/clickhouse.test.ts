@@ -115,6 +115,12 @@ test('a rollup keeps apart every combination of its dimensions that came, whiche
   const block = new BlockBuilder(kinds.flow)
   // Some are alike, so that there is something to add up.
   for (const given of fc.sample(record, 500)) for (let i = 0; i < 1 + (block.rows % 3); i++) block.add({ ...given, time })
+  for (const names of [
+    keys.filter(name => /^(src|dst)_(namespace|workload|service|cluster)$/.test(name)),
+    keys.filter(name => collected.has(name)).slice(0, 8),
+  ])
+    for (const choice of Array(256).keys())
+      block.add({ time, ...Object.fromEntries(names.map((name, i) => [name, (choice >> i) & 1 ? 'a' : 'b'])) })
   await database.clickhouse.insertNative('flow', [block.encode()], { token: 'flows' })
   const raw = `SELECT ${keys.join(', ')}, count() AS n FROM flow GROUP BY ALL`
   for (const table of ['flow_1m', 'flow_1h']) {
@@ -130,7 +136,8 @@ test('every dimension of a rollup is a key, so that nothing is added up across i
       t.deepEqual([...table.orderBy].sort(), ['bucket', ...rollupKeys(kind)].sort())
       t.deepEqual(table.orderBy.slice(0, table.primaryKey.length), table.primaryKey)
       const { select } = views('weir', [kind]).find(({ to }) => to === table.name)!
-      for (const { name } of table.columns) t.regex(select, new RegExp(`\\b${name}\\b`))
+      for (const { name, expression } of table.columns)
+        if (!expression?.startsWith('MATERIALIZED')) t.regex(select, new RegExp(`\\b${name}\\b`))
     }
 })
 
