@@ -7,10 +7,20 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { hubble } from '../../collectors/hubble/source.ts'
 import { openTestBus } from '../helpers/bus.ts'
-import { freePort, isThere, openNode, openRecorder, openRelay, program } from '../helpers/hubble-rig.ts'
-import { type Recording, countRecorded, countStored, differences, lossesTold, microsOf, sum } from '../helpers/hubble-truth.ts'
+import { freePort, isThere, openNode, openRecorder, openRelay, openSocket, program } from '../helpers/hubble-rig.ts'
+import {
+  type Recording,
+  type ToldGap,
+  countRecorded,
+  countStored,
+  differences,
+  gapTold,
+  lossesTold,
+  microsOf,
+  sum,
+} from '../helpers/hubble-truth.ts'
 import { until } from '../helpers/wait.ts'
-import { type ProcessName, type TestWeir, startWeir } from '../helpers/weir.ts'
+import { type ProcessName, type TestWeir, countBy, startWeir } from '../helpers/weir.ts'
 import { type Running, published, start } from '../collectors/hubble/running.ts'
 
 const lowerCase = (counts: Record<string, number>) =>
@@ -56,7 +66,7 @@ test.serial('what a real Hubble sends is stored once, by drop reason and policy 
 })
 
 /** Flows that lie entirely before or after an interval, and a filter for the same. */
-const outside = (flows: Recording['flows'], node: string, { since, until }: { since: string; until: string }) => ({
+const outside = (flows: Recording['flows'], node: string, { since, until }: Pick<ToldGap, 'since' | 'until'>) => ({
   flows: flows.filter(
     ({ node_name, time }) => node_name === node && (microsOf(time) < microsOf(since) || microsOf(time) > microsOf(until)),
   ),
@@ -94,18 +104,8 @@ test.serial('a node behind Relay that dies and returns is one gap, and around it
     everyMs: 300,
   })
   await killed(weir, 'collect')
-  const gap = await until(
-    'the gap',
-    async () => {
-      const response = await fetch(`${weir.url}/api/v1/records/loss?from=${from}&to=now`)
-      const { rows } = (await response.json()) as {
-        rows: { reason: string; known: boolean; reporter: string; since: string; until: string }[]
-      }
-      return rows[0]
-    },
-    { timeoutMs: 30_000 },
-  )
-  t.like(gap, { reason: 'node_error', known: false, reporter: 'node-1' })
+  const gap = await until('the gap', () => gapTold(weir.url, { from }), { timeoutMs: 30_000 })
+  t.like(gap, { reason: 'node_error', reporter: 'node-1' })
   t.true(microsOf(gap.until) - microsOf(gap.since) > 1.5e6)
   await sleep(2000)
 
@@ -124,6 +124,60 @@ test.serial('a node behind Relay that dies and returns is one gap, and around it
     t.deepEqual(differences(countRecorded(recorded), await countStored(weir.url, { from, to, where: around.where })), [])
   }
   t.deepEqual(await lossesTold(weir.url, { from }), { lost: {}, gaps: { node_error: 1 } })
+})
+
+test.serial('what the ring of a node lost while we could not read is counted, and makes up what was sent', async t => {
+  if (!(await isThere(t))) return
+  t.timeout(120_000)
+  const count = 36_000
+  const ring = ['-ring', '4095', '-lost-interval', '200ms']
+  const args = ['-count', String(count), '-rate', '1000', '-wait-clients', '1', '-agent-every', '0', ...ring]
+  await using node = await openNode({ port: await freePort(), args })
+  const from = new Date().toISOString()
+  await using weir = await startWeir(['--no-demo'], { WEIR_HUBBLE_ADDRESS: node.address })
+  const stored = (dimension: string) => countBy(weir.url, 'flow', dimension, { from, to: 'now' })
+  await until('flows', async () => sum(await stored('verdict')) > 1000)
+  weir.kill('collect', 'SIGSTOP')
+  await node.setRate(6000)
+  await sleep(3000)
+  // Hubble tells what a ring lost when it sends more, a while later.
+  await node.setRate(2500)
+  weir.kill('collect', 'SIGCONT')
+  const accounted = async () => sum(await stored('verdict')) + sum((await lossesTold(weir.url, { from })).lost)
+  await until('all flows or their loss', async () => (await accounted()) >= count, { timeoutMs: 60_000, everyMs: 500 })
+  await sleep(1000)
+  const { lost, gaps } = await lossesTold(weir.url, { from })
+  t.deepEqual([Object.keys(lost), gaps], [['hubble_ring_buffer'], {}])
+  t.is(await accounted(), count)
+  const told = await node.generated()
+  for (const dimension of ['verdict', 'type'] as const)
+    for (const [name, records] of Object.entries(await stored(dimension))) t.true(records <= told[dimension][name.toUpperCase()], name)
+})
+
+test.serial('a ring that was overwritten while we were away is one gap, and around it nothing is lost', async t => {
+  if (!(await isThere(t))) return
+  t.timeout(120_000)
+  const count = 22_000
+  const args = ['-count', String(count), '-rate', '1500', '-ring', '4095', '-wait-clients', '2', '-agent-every', '0']
+  await using node = await openNode({ port: await freePort(), args })
+  await using recorder = openRecorder(node.address)
+  const from = new Date().toISOString()
+  await using weir = await startWeir(['--no-demo'], { WEIR_HUBBLE_ADDRESS: node.address })
+  const countOf = async (where?: string) => sum((await countStored(weir.url, { from, where })).verdict)
+  await until('flows', async () => (await countOf()) > 3000)
+  weir.kill('weir')
+  await weir.ended()
+  await sleep(4000)
+  await weir.start()
+  const gap = await until('the gap', () => gapTold(weir.url, { from }))
+  t.like(gap, { reason: 'ring_overwritten', reporter: 'node-0' })
+  await until('the end', () => recorder.recording.flows.length === count, { timeoutMs: 30_000 })
+  const { flows, where } = outside(recorder.recording.flows, 'node-0', gap)
+  t.true(flows.length > 8000 && flows.length < count)
+  await until('all that is still there', async () => (await countOf(where)) >= flows.length)
+  await sleep(1000)
+  t.deepEqual(differences(countRecorded(flows), await countStored(weir.url, { from, where })), [])
+  t.deepEqual((await lossesTold(weir.url, { from })).gaps, { ring_overwritten: 1 })
 })
 
 test.serial('with mutual TLS it is let in with its certificate, and says why not without', async t => {
@@ -148,4 +202,18 @@ test.serial('with mutual TLS it is let in with its certificate, and says why not
   await until('both refusals', () => refused.statuses.length > 1 && untrusting.statuses.length > 1)
   t.notRegex(reasonsOf(refused), /ready/)
   t.regex(reasonsOf(untrusting), /certificate/)
+})
+
+test.serial('over a Unix socket it is read as well', async t => {
+  if (!(await isThere(t))) return
+  const directory = await mkdtemp(join(tmpdir(), 'weir-hubble-'))
+  await using _removed = { [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }) }
+  const port = await freePort()
+  await using _node = await openNode({ port, args: ['-rate', '200'] })
+  const path = join(directory, 'hubble.sock')
+  await using _socket = await openSocket(path, port)
+  await using bus = await openTestBus()
+  await using _collecting = start(hubble, { address: `unix://${path}` }, bus.bus)
+  await until('flows', async () => (await published(bus.bus, 'flow')).length > 50)
+  t.pass()
 })

@@ -4,7 +4,8 @@ import { access } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 import type { ExecutionContext } from 'ava'
 import type { Recording } from './hubble-truth.ts'
 import { until } from './wait.ts'
@@ -57,18 +58,35 @@ export async function openNode({ host = '127.0.0.1', port, args }: { host?: stri
   const child = spawn(program('hubble-replay'), ['-listen', `${host}:${port}`, '-control', `${host}:${control}`, ...args], {
     stdio: 'ignore',
   })
-  const counts = () => fetch(`http://${host}:${control}/counts`)
+  const ask = (path: string, method = 'GET') => fetch(`http://${host}:${control}${path}`, { method })
   await until('the node', () =>
-    counts().then(
+    ask('/counts').then(
       ({ ok }) => ok,
       () => false,
     ),
   )
   return {
     address: `${host}:${port}`,
-    generated: async () => ((await (await counts()).json()) as { generated: Generated }).generated,
+    generated: async () => ((await (await ask('/counts')).json()) as { generated: Generated }).generated,
+    /** Flows a second from now on. */
+    setRate: (rate: number) => ask(`/rate?v=${rate}`, 'POST'),
     kill: () => stop(child),
     [Symbol.asyncDispose]: () => stop(child),
+  }
+}
+
+/** A Unix socket that leads to the Hubble at a port. */
+export async function openSocket(path: string, port: number): Promise<AsyncDisposable> {
+  const server = createServer(from => {
+    const to = connect(port, '127.0.0.1')
+    pipeline(from, to, from).catch(() => {})
+  }).listen(path)
+  await once(server, 'listening')
+  return {
+    async [Symbol.asyncDispose]() {
+      server.close()
+      await once(server, 'close')
+    },
   }
 }
 

@@ -123,6 +123,20 @@ export async function lossesTold(
   return told
 }
 
+export interface ToldGap {
+  reporter: string
+  reason: string
+  since: string
+  until: string
+}
+
+/** The first time of which it was told that it is not known how much was missed. */
+export async function gapTold(url: string, range: { from: string }): Promise<ToldGap | undefined> {
+  const params = new URLSearchParams({ to: 'now', ...range, where: 'known = false' })
+  const response = await fetch(`${url}/api/v1/records/loss?${params.toString()}`)
+  return ((await response.json()) as { rows: ToldGap[] }).rows.at(-1)
+}
+
 export const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((a, b) => a + b, 0)
 
 /** What is not as it was recorded, one line for each count. */
