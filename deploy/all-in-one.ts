@@ -99,7 +99,7 @@ async function prepareStore(config: Config, { log, signal }: Running): Promise<v
   await using store = openStore(config, 'writer')
   for (let attempt = 0; !signal.aborted; attempt++)
     try {
-      for (const change of await migrate({ clickhouse: store, log })) log.debug({ change }, 'migrated')
+      for (const change of await migrate({ clickhouse: store, log, days: config.clickhouse.days })) log.debug({ change }, 'migrated')
       return
     } catch (error) {
       if (!(error instanceof ClickHouseError && error.retriable)) throw error

@@ -4,6 +4,7 @@ import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { Networks } from '../enricher/steps/network.ts'
 import { loadConfig } from '../runtime/config.ts'
+import { tables } from '../schema/clickhouse.ts'
 
 /** The whole configuration: one file for every service, each of which reads its part. */
 export interface Config {
@@ -11,13 +12,20 @@ export interface Config {
   http: { host: string; port: number; allowed_hosts: string[] }
   health: { host: string; port?: number }
   bus: { path?: string; max_age_hours: number; max_bytes: number }
-  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number }
+  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number; days: Record<string, number>; max_bytes?: number }
   collect: { name: string } & SourceOptions
   enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
 const port = { type: 'integer', minimum: 1, maximum: 65535, expected: 'a port from 1 to 65535' }
+const daysOf = (table: string, ttl: string) => ({
+  type: 'integer',
+  minimum: 1,
+  maximum: 36_500,
+  description: `Days of ${table}.`,
+  defaultIs: /toIntervalDay\((\d+)\)/.exec(ttl)![1],
+})
 const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
 
 /** JSON Schema of the configuration. `description` is what `weir config default` and the reference say of a setting. */
@@ -80,6 +88,16 @@ export const configSchema = {
         description: 'Database of the tables; weir migrate creates it.',
       },
       http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
+      days: {
+        ...group(Object.fromEntries(tables().map(({ name, ttl }) => [name, daysOf(name, ttl)]))),
+        description: 'How many days each table keeps.',
+      },
+      max_bytes: {
+        type: 'integer',
+        minimum: 1 << 20,
+        description:
+          'Bytes all tables together may take: near it the oldest hours of flows and requests go, their rollups stay. No limit by default.',
+      },
     }),
     collect: group({
       name: {

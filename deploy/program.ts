@@ -77,8 +77,9 @@ program
   .command('migrate')
   .description('create or update the tables in ClickHouse')
   .action(async () => {
-    await using clickhouse = openStore(await configuration(), 'writer')
-    const changes = await migrate({ clickhouse, log: openLog() })
+    const config = await configuration()
+    await using clickhouse = openStore(config, 'writer')
+    const changes = await migrate({ clickhouse, log: openLog(), days: config.clickhouse.days })
     console.log(changes.map(({ what }) => what).join('\n') || 'nothing to change')
   })
 

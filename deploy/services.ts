@@ -62,7 +62,7 @@ async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using clickhouse = openStore(config, 'writer')
   const { networks, batch } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  await runEnricher({ bus, clickhouse, options: { networks, batch: limits } }, context)
+  await runEnricher({ bus, clickhouse, options: { networks, batch: limits, maxBytes: config.clickhouse.max_bytes } }, context)
 }
 
 async function serve(config: Config, context: ServiceContext): Promise<void> {

@@ -7,6 +7,7 @@ import { type Instruments, component, meter } from '../runtime/telemetry.ts'
 import { type RecordKind, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
 import { enrich } from './pipeline.ts'
+import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
 import type { Step } from './step.ts'
 import { kubernetes } from './steps/kubernetes.ts'
@@ -17,6 +18,8 @@ import { ObjectTable } from './tables/objects.ts'
 export interface EnrichOptions {
   networks?: Networks
   batch?: BatchLimits
+  /** Bytes all tables together may take; no limit when absent. */
+  maxBytes?: number
 }
 
 interface Enricher {
@@ -54,6 +57,7 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
       limits: options.batch,
       unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
     })
+  if (options.maxBytes) void keepWithin({ clickhouse, maxBytes: options.maxBytes, log, instruments }, signal)
   await using stack = new AsyncDisposableStack()
   for (const kind of Object.values(kinds)) {
     const enriched = kind === kinds.flow || kind === kinds.request

@@ -14,7 +14,7 @@ export interface Quality {
   losses: { stage: string; reason: string; source: string; reporter: string; count: number; gaps: number; last_seen: string }[]
   services: Record<string, { ready: boolean; reason?: string; detail?: unknown }>
   bus: { topic: string; group: string; messages: number; bytes: number; age_seconds: number }[]
-  tables: { table: string; rows: number; bytes: number; oldest: string | null; newest: string | null }[]
+  tables: { table: string; rows: number; bytes: number; bytes_per_row: number; oldest: string | null; newest: string | null }[]
 }
 
 const times = 'time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUnixTimestamp64Micro({to:Int64})'
@@ -98,7 +98,8 @@ function withSizes(reaches: readonly Reach[], sizes: readonly Size[]): Quality['
   const known = new Map(sizes.map(size => [size.name, size]))
   return reaches.map(({ name, oldest, newest }) => {
     const { rows = 0, bytes = 0 } = known.get(name) ?? {}
-    return { table: name, rows, bytes, oldest: rows > 0 ? pointInTime(oldest) : null, newest: rows > 0 ? pointInTime(newest) : null }
+    const reach = { oldest: rows > 0 ? pointInTime(oldest) : null, newest: rows > 0 ? pointInTime(newest) : null }
+    return { table: name, rows, bytes, bytes_per_row: rows > 0 ? bytes / rows : 0, ...reach }
   })
 }
 

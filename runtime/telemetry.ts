@@ -8,6 +8,7 @@ export const discardReasons = {
   agent_event: 'An event of the agent in an exported file, which is no flow.',
   debug_event: 'A debug event in an exported file, which is no flow.',
   unreadable: 'The enricher cannot read the block; it is on the dead-letter topic.',
+  over_budget: 'The oldest stored hour made room, as the tables took more than clickhouse.max_bytes.',
   refused: 'ClickHouse refuses the block; it is on the dead-letter topic.',
 } as const
 export type DiscardReason = keyof typeof discardReasons

@@ -147,6 +147,6 @@ export function fixtureQuality(): Quality {
     ],
     services: { collector: { ready: true }, enricher: { ready: true }, 'query-api': { ready: false, reason: 'clickhouse: no answer' } },
     bus: [{ topic: 'weir-flow-v1', group: 'enricher', messages: 2, bytes: 24_000, age_seconds: 0.4 }],
-    tables: [{ table: 'flow', rows: 12_400_000, bytes: 241_000_000, oldest: now, newest: now }],
+    tables: [{ table: 'flow', rows: 12_400_000, bytes: 241_000_000, bytes_per_row: 19.4, oldest: now, newest: now }],
   }
 }

@@ -75,13 +75,14 @@ export function Quality() {
         title="Tables"
         about="What is stored, and how far back it reaches."
         empty="There are no tables."
-        head={['Table', 'Rows', 'On disk', 'Oldest', 'Newest']}
+        head={['Table', 'Rows', 'On disk', 'A row', 'Oldest', 'Newest']}
       >
         {tables.map(each => (
           <tr key={each.table}>
             <td class="mono">{each.table}</td>
             <td class="right number">{si(each.rows)}</td>
             <td class="right number">{format(each.bytes, 'By')}</td>
+            <td class="right number">{each.rows ? format(each.bytes_per_row, 'By') : '–'}</td>
             <Time text={each.oldest} />
             <Time text={each.newest} />
           </tr>
@@ -99,7 +100,7 @@ interface TableProps {
   children: ComponentChildren[]
 }
 
-const numeric = /^(Records|Median|95 %|Gaps|Last|Messages|Size|Age|Rows|On disk|Oldest|Newest|Share)$/
+const numeric = /^(Records|Median|95 %|Gaps|Last|Messages|Size|Age|Rows|On disk|A row|Oldest|Newest|Share)$/
 
 const Table = ({ title, about, empty, head, children }: TableProps) => (
   <section class="card" aria-label={title}>
