@@ -42,7 +42,7 @@ interface Plan {
 export async function* readBatches(
   assignment: Assignment,
   take: (message: Delivered) => Promise<StoredBlock | undefined>,
-  { maxRows = 200_000, maxParts = 2, maxWaitMs = 1000 }: BatchLimits = {},
+  { maxRows = 400_000, maxParts = 2, maxWaitMs = 1000 }: BatchLimits = {},
 ): AsyncGenerator<Batch> {
   let start = assignment.committed.offset
   let planned = readPlan(assignment.committed.metadata)?.ends

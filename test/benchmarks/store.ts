@@ -20,7 +20,7 @@ import { until } from '../helpers/wait.ts'
 
 const rows = Number(process.argv[2] ?? 6_000_000)
 const pods = Number(process.argv[3] ?? 2000)
-const maxRows = Number(process.argv[4] ?? 200_000)
+const maxRows = Number(process.argv[4] ?? 400_000)
 const rowsPerBlock = 8192
 const blocks = Math.ceil(rows / rowsPerBlock)
 const log = openLog({ level: 'warn' })
