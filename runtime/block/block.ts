@@ -10,7 +10,7 @@ const maxColumns = 1024
 
 /** A column of labels: `keys[codes[row]]` is the text of a row. */
 export interface Labels {
-  keys: string[]
+  keys: readonly string[]
   codes: Uint8Array | Uint16Array | Uint32Array
 }
 

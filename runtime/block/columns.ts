@@ -1,6 +1,7 @@
 import { type ClickHouseType, type Field, clickhouseTypes } from '../../schema/field.ts'
 import { addressBytes, readAddress, writeAddress } from './address.ts'
-import type { Writer } from './writer.ts'
+import type { Labels } from './block.ts'
+import { Writer } from './writer.ts'
 
 /** A column being filled. Rows that are not set hold the type's default. */
 export interface Column {
@@ -40,22 +41,23 @@ export class NumberColumn implements Column {
 /** UInt64 and DateTime64(6), as pairs of 32-bit words so that no BigInt is made. */
 export class WideColumn implements Column {
   readonly type: ClickHouseType
-  readonly words: Uint32Array
+  readonly #words: Uint32Array
+  #isEmpty = true
 
   constructor(type: ClickHouseType, capacity: number) {
     this.type = type
-    this.words = new Uint32Array(capacity * 2)
+    this.#words = new Uint32Array(capacity * 2)
   }
 
   /** A whole number from 0 to 2^53. */
   setNumber(row: number, value: number): void {
-    this.words[row * 2] = value % 4294967296
-    this.words[row * 2 + 1] = value / 4294967296
+    this.setWords(row, value % 4294967296, value / 4294967296)
   }
 
   setWords(row: number, low: number, high: number): void {
-    this.words[row * 2] = low
-    this.words[row * 2 + 1] = high
+    this.#words[row * 2] = low
+    this.#words[row * 2 + 1] = high
+    this.#isEmpty = false
   }
 
   set(row: number, value: unknown): void {
@@ -63,15 +65,17 @@ export class WideColumn implements Column {
   }
 
   getNumber(row: number): number {
-    return this.words[row * 2] + this.words[row * 2 + 1] * 4294967296
+    return this.#words[row * 2] + this.#words[row * 2 + 1] * 4294967296
   }
 
   write(out: Writer, rows: number): void {
-    out.raw(this.words.subarray(0, rows * 2))
+    if (this.#isEmpty) out.zeros(rows * 8)
+    else out.raw(this.#words.subarray(0, rows * 2))
   }
 
   reset(rows: number): void {
-    this.words.fill(0, 0, rows * 2)
+    if (!this.#isEmpty) this.#words.fill(0, 0, rows * 2)
+    this.#isEmpty = true
   }
 }
 
@@ -122,6 +126,7 @@ export class LabelColumn implements Column {
   #blocks = new Uint32Array(64)
   #codeOf = new Uint16Array(64)
   #block = 0
+  #labels: ((rows: number) => Labels) | undefined
 
   constructor(capacity: number, defaultText = '') {
     this.codes = new Uint16Array(capacity)
@@ -164,11 +169,21 @@ export class LabelColumn implements Column {
     this.codes[row] = this.code(String(value))
   }
 
+  /**
+   * From now on the column is what `labels` says when a block is written, for so many rows; the first of its keys is ''. Nothing else
+   * writes to it. For columns that are cheaper to make at once than row by row.
+   */
+  writeFrom(labels: (rows: number) => Labels): void {
+    this.#labels = labels
+  }
+
   write(out: Writer, rows: number): void {
-    writeLabels(out, this.#keys, this.codes, rows)
+    const { keys, codes } = this.#labels?.(rows) ?? { keys: this.#keys, codes: this.codes }
+    writeLabels(out, keys, codes, rows)
   }
 
   reset(rows: number): void {
+    if (this.#labels) return
     if (this.#texts.length > maxKnown) this.#forget()
     this.#block++
     this.#keys = []
@@ -193,35 +208,52 @@ export function writeLabels(out: Writer, keys: readonly string[], codes: Uint8Ar
   for (const key of keys) out.text(key)
   out.uint64(rows)
   if (keys.length === 1) return out.zeros(rows)
-  if (wide === 0) return out.lowBytes(codes, rows)
-  const Indexes = wide === 1 ? Uint16Array : Uint32Array
   const used = codes.subarray(0, rows)
+  if (wide === 0 && !(used instanceof Uint8Array)) return out.lowBytes(codes, rows)
+  const Indexes = [Uint8Array, Uint16Array, Uint32Array][wide]
   out.raw(used instanceof Indexes ? used : new Indexes(used))
 }
 
-/** String. */
+/** String. Rows are set in ascending order, the last perhaps again. They are kept as they are written. */
 export class TextColumn implements Column {
   readonly type: ClickHouseType = 'String'
-  readonly #texts: string[]
-  #isEmpty = true
+  readonly #out = new Writer(1 << 10)
+  /** The row that was set last, and where it begins. */
+  #row = -1
+  #start = 0
 
-  constructor(capacity: number) {
-    this.#texts = Array.from({ length: capacity }, () => '')
+  /** Where the text of a row belongs; rows that were passed over are empty. */
+  #at(row: number): Writer {
+    if (row < this.#row) throw new RangeError(`row ${row} of texts is set after row ${this.#row}`)
+    if (row === this.#row) this.#out.cut(this.#start)
+    else this.#out.zeros(row - this.#row - 1)
+    this.#row = row
+    this.#start = this.#out.length
+    return this.#out
   }
 
   set(row: number, value: unknown): void {
-    this.#texts[row] = String(value)
-    this.#isEmpty = false
+    this.#at(row).text(String(value))
   }
 
+  /** The text that lies there as UTF-8; what is not valid becomes U+FFFD. */
+  setBytes(row: number, bytes: Buffer, start: number, end: number): void {
+    const out = this.#at(row)
+    if (!out.ascii(bytes, start, end)) out.text(bytes.toString('utf8', start, end))
+  }
+
+  /** Rows beyond `rows` are left out: they were set and not counted. */
   write(out: Writer, rows: number): void {
-    if (this.#isEmpty) return out.zeros(rows)
-    for (let row = 0; row < rows; row++) out.text(this.#texts[row])
+    const counted = Math.min(rows, this.#row + 1)
+    const written = this.#out.bytes()
+    out.raw(this.#row >= rows ? written.subarray(0, this.#start) : written)
+    out.zeros(rows - counted)
   }
 
-  reset(rows: number): void {
-    if (!this.#isEmpty) this.#texts.fill('', 0, rows)
-    this.#isEmpty = true
+  reset(): void {
+    this.#out.reset()
+    this.#row = -1
+    this.#start = 0
   }
 }
 
@@ -231,6 +263,7 @@ const noTexts: readonly string[] = []
 export class TextsColumn implements Column {
   readonly type: ClickHouseType = 'Array(String)'
   readonly #lists: (readonly string[])[]
+  #isEmpty = true
 
   constructor(capacity: number) {
     this.#lists = Array.from({ length: capacity }, () => noTexts)
@@ -238,16 +271,19 @@ export class TextsColumn implements Column {
 
   set(row: number, value: unknown): void {
     this.#lists[row] = value as readonly string[]
+    this.#isEmpty = false
   }
 
   write(out: Writer, rows: number): void {
+    if (this.#isEmpty) return out.zeros(rows * 8)
     let end = 0
     for (let row = 0; row < rows; row++) out.uint64((end += this.#lists[row].length))
     for (let row = 0; row < rows; row++) for (const text of this.#lists[row]) out.text(text)
   }
 
   reset(rows: number): void {
-    this.#lists.fill(noTexts, 0, rows)
+    if (!this.#isEmpty) this.#lists.fill(noTexts, 0, rows)
+    this.#isEmpty = true
   }
 }
 
@@ -260,7 +296,7 @@ const makers: Record<ClickHouseType, (capacity: number, field: Field) => Column>
   UInt64: capacity => new WideColumn('UInt64', capacity),
   "DateTime64(6, 'UTC')": capacity => new WideColumn("DateTime64(6, 'UTC')", capacity),
   IPv6: capacity => new AddressColumn(capacity),
-  String: capacity => new TextColumn(capacity),
+  String: () => new TextColumn(),
   'LowCardinality(String)': (capacity, field) => new LabelColumn(capacity, field.values?.[0]),
   'Array(String)': capacity => new TextsColumn(capacity),
 }

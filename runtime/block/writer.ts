@@ -53,6 +53,21 @@ export class Writer {
     return true
   }
 
+  /** A text that lies there as bytes. False, and nothing is written, when it is not ASCII or long. */
+  ascii(source: Uint8Array, from: number, to: number): boolean {
+    const length = to - from
+    if (length > 127) return false
+    this.#room(length + 1)
+    const bytes = this.#bytes
+    const start = this.#at + 1
+    let all = 0
+    for (let i = 0; i < length; i++) all |= bytes[start + i] = source[from + i]
+    if (all > 127) return false
+    bytes[start - 1] = length
+    this.#at = start + length
+    return true
+  }
+
   uint64(value: number): void {
     this.#room(8)
     this.#bytes.writeUInt32LE(value >>> 0, this.#at)
@@ -86,6 +101,11 @@ export class Writer {
   /** A view of what was written; valid until the next write. */
   bytes(): Buffer {
     return this.#bytes.subarray(0, this.#at)
+  }
+
+  /** Forgets what was written from there on. */
+  cut(length: number): void {
+    this.#at = length
   }
 
   reset(): void {

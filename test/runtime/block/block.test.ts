@@ -1,8 +1,9 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { Block } from '../../../runtime/block/block.ts'
-import { NumberColumn, columnOf } from '../../../runtime/block/columns.ts'
+import { NumberColumn, TextColumn, columnOf } from '../../../runtime/block/columns.ts'
 import { BlockError } from '../../../runtime/block/error.ts'
+import { Writer } from '../../../runtime/block/writer.ts'
 import { type Field, type FieldType, clickhouseTypes } from '../../../schema/field.ts'
 import { type RecordKind, collectedFields, kinds } from '../../../schema/record.ts'
 import { arbitraryRecord, arbitraryValue, blockOf } from '../../helpers/arbitrary.ts'
@@ -199,4 +200,27 @@ test('numbers are copied to where they are aligned', t => {
   column.values[0] = 1.5
   const shifted = new Block(Buffer.from(blockOf(kinds.loss, [{ detail: 'x' }]).encode())).with(new Map([['odd', column]]))
   t.deepEqual(new Block(shifted).numbers('odd'), new Float64Array([1.5]))
+})
+
+test('texts are written from bytes as from strings, rows that were passed over or not counted are left out', t => {
+  const column = new TextColumn()
+  const bytes = Buffer.concat([Buffer.from('häuser'), Buffer.from([0xff]), Buffer.from('x'.repeat(200))])
+  const written = (rows: number) => {
+    const out = new Writer()
+    out.varuint(1)
+    out.varuint(rows)
+    out.text('text')
+    out.text('String')
+    column.write(out, rows)
+    return new Block(Buffer.from(out.bytes())).texts('text')
+  }
+  t.deepEqual(written(2), ['', ''])
+  column.setBytes(1, bytes, 0, 1)
+  column.setBytes(1, bytes, 0, bytes.length)
+  column.set(3, 'ü')
+  t.deepEqual(written(5), ['', bytes.toString('utf8'), '', 'ü', ''])
+  t.deepEqual(written(3), ['', bytes.toString('utf8'), ''])
+  t.throws(() => column.set(2, 'earlier'), { instanceOf: RangeError })
+  column.reset()
+  t.deepEqual(written(1), [''])
 })
