@@ -8,8 +8,9 @@ import { RequestRows } from './request-rows.ts'
 export interface Memory {
   /** Records up to this time may have been forgotten. Microseconds. */
   readonly horizon: number
-  /** Remembers the id. False when it was known already. */
+  /** Remembers the id, two signed words. False when it was known already. */
   add(low: number, high: number, time: number): boolean
+  has(low: number, high: number): boolean
 }
 
 /**
@@ -34,8 +35,8 @@ export class Decoder {
 
   /** Where rows go from now on. To be said after every await. */
   writeTo(flow: BlockBuilder, request: BlockBuilder): void {
-    this.#flows = rowsOf(this.#flowRows, flow, FlowRows)
-    this.#requests = rowsOf(this.#requestRows, request, RequestRows)
+    this.#flows = rowsOf(this.#flowRows, flow, () => new FlowRows(flow, this.message))
+    this.#requests = rowsOf(this.#requestRows, request, () => new RequestRows(request, this.message))
     this.#flows.follow()
     this.#requests.follow()
   }
@@ -59,13 +60,14 @@ export class Decoder {
   /** What is older than memory reaches was there before when its node has been heard since. */
   #isNew(memory: Memory): boolean {
     const { id, time, node } = this.message
-    if (time <= memory.horizon && time <= node.node.last) return false
+    if (time <= memory.horizon && time <= node.last) return false
+    if (this.message.isUntimed && memory.has(id.low, id.high)) return false
     return memory.add(id.low, id.high, time)
   }
 }
 
-function rowsOf<R>(known: WeakMap<BlockBuilder, R>, builder: BlockBuilder, Rows: new (builder: BlockBuilder) => R): R {
-  const rows = known.get(builder) ?? new Rows(builder)
+function rowsOf<R>(known: WeakMap<BlockBuilder, R>, builder: BlockBuilder, create: () => R): R {
+  const rows = known.get(builder) ?? create()
   known.set(builder, rows)
   return rows
 }

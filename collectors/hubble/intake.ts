@@ -65,7 +65,7 @@ export class Intake {
   #takeOne(bytes: Buffer, start: number, end: number, received: number): void {
     try {
       const subject = this.#decoder.decode(bytes, start, end, received)
-      if (subject === 'flow') this.#heard(this.#decoder.message.node.node, this.#decoder.message.time)
+      if (subject === 'flow') this.#heard(this.#decoder.message.node, this.#decoder.message.time)
       else if (subject !== 'nothing') this.#takeRare(bytes.subarray(start, end), received)
     } catch (error) {
       if (!(error instanceof UndecodableError)) throw error

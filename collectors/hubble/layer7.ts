@@ -1,10 +1,16 @@
 import type { Interner } from './interner.ts'
-import { type Texts, noTexts } from './texts.ts'
-import { Cursor, bytesType } from './wire.ts'
+import type { Texts } from './texts.ts'
+import { Cursor, UndecodableError, bytesType } from './wire.ts'
 
 export const http = 101
 export const dns = 100
 export const kafka = 102
+
+const slash = 47
+const questionMark = 63
+const numberSign = 35
+const atSign = 64
+const dot = 46
 
 /** Schemes and hosts of URLs are as the proxy writes them: http://host:port/path, or the path alone. */
 const authority = /^(?:[a-z][a-z0-9+.-]*:)?\/\/([^/?#]*)(.*)$/is
@@ -18,26 +24,37 @@ export class Layer7 {
   latencyLow = 0
   latencyHigh = 0
   statusCode = 0
-  method = noTexts
-  version = noTexts
-  url = ''
-  userAgent = noTexts
-  contentType = noTexts
-  requestId = ''
-  query = noTexts
+  /** Of words; so are version, host, user agent, query and topic. */
+  method = 0
+  version = 0
+  host = 0
+  /** Where the path lies in `bytes`. */
+  pathStart = 0
+  pathEnd = 0
+  /** Host and path of a URL in another form than usual. */
+  parts: readonly [host: string, path: string] | undefined
+  userAgent = 0
+  isGrpc = false
+  requestIdStart = 0
+  requestIdEnd = 0
+  query = 0
   ttl = 0
   readonly queryTypes: Texts[] = []
   readonly addresses: Texts[] = []
   readonly names: Texts[] = []
-  topic = noTexts
+  topic = 0
   apiVersion = 0
   correlationId = 0
   readonly #cursor = new Cursor()
-  readonly #texts: Interner<Texts>
+  readonly #words: Interner<Texts>
   #view: DataView = new DataView(new ArrayBuffer(0))
 
-  constructor(texts: Interner<Texts>) {
-    this.#texts = texts
+  constructor(words: Interner<Texts>) {
+    this.#words = words
+  }
+
+  get bytes(): Buffer {
+    return this.#cursor.bytes
   }
 
   clear(): void {
@@ -47,6 +64,7 @@ export class Layer7 {
   read(bytes: Buffer, view: DataView, start: number, end: number): void {
     this.#reset()
     this.#view = view
+    const { turns } = this.#words
     const cursor = this.#cursor
     cursor.open(bytes, start, end)
     while (cursor.at < end) {
@@ -59,14 +77,20 @@ export class Layer7 {
       else cursor.skip(tag)
     }
     cursor.close(end)
+    // Handles of words are good until the second turn only.
+    if (this.#words.turns > turns + 1) throw new UndecodableError('more texts than can be remembered', end)
   }
 
   #reset(): void {
     this.record = this.phase = this.latencyLow = this.latencyHigh = this.statusCode = 0
-    this.method = this.version = this.userAgent = this.contentType = this.query = this.topic = noTexts
-    this.url = this.requestId = ''
+    this.method = this.version = this.host = this.userAgent = this.query = this.topic = 0
+    this.pathStart = this.pathEnd = this.requestIdStart = this.requestIdEnd = 0
+    this.parts = undefined
+    this.isGrpc = false
     this.ttl = this.apiVersion = this.correlationId = 0
-    this.queryTypes.length = this.addresses.length = this.names.length = 0
+    if (this.queryTypes.length) this.queryTypes.length = 0
+    if (this.addresses.length) this.addresses.length = 0
+    if (this.names.length) this.names.length = 0
   }
 
   #readRecord(number: number, length: number): void {
@@ -96,20 +120,45 @@ export class Layer7 {
   #readBytes(record: number, number: number): void {
     if (record === http) this.#readHttp(number)
     else if (record === dns) this.#readDns(number)
-    else if (number === 3) this.method = this.#text()
-    else if (number === 5) this.topic = this.#text()
+    else if (number === 3) this.method = this.#word()
+    else if (number === 5) this.topic = this.#word()
   }
 
-  #text(start = this.#cursor.start, end = this.#cursor.end): Texts {
-    return this.#texts.find(this.#cursor.bytes, this.#view, start, end)
+  #word(start = this.#cursor.start, end = this.#cursor.end): number {
+    return this.#words.find(this.#cursor.bytes, this.#view, start, end)
+  }
+
+  #text(): Texts {
+    return this.#words.value(this.#word())
   }
 
   #readHttp(number: number): void {
-    const { bytes, start, end } = this.#cursor
-    if (number === 2) this.method = this.#text()
-    else if (number === 3) this.url = bytes.toString('utf8', start, end)
-    else if (number === 4) this.version = this.#text()
+    const { start, end } = this.#cursor
+    if (number === 2) this.method = this.#word()
+    else if (number === 3) this.#readUrl(start, end)
+    else if (number === 4) this.version = this.#word()
     else if (number === 5) this.#readHeader(start, end)
+  }
+
+  /** http://host/path and paths, which most proxies write, need not become strings. */
+  #readUrl(start: number, end: number): void {
+    const { bytes } = this
+    const isPath = bytes[start] === slash && bytes[start + 1] !== slash && end > start
+    const from = isPath ? start : start + 'http://'.length
+    this.parts = undefined
+    this.host = 0
+    if (!isPath && !startsWith(bytes, start, end, 'http://')) this.parts = splitUrl(bytes.toString('utf8', start, end))
+    else this.#splitAt(from, isPath ? from : endOfAuthority(bytes, from, end), end)
+  }
+
+  /** The host goes from behind the user, if any, to where the path begins. */
+  #splitAt(start: number, pathStart: number, end: number): void {
+    const { bytes } = this
+    let host = start
+    for (let at = start; at < pathStart; at++) if (bytes[at] === atSign) host = at + 1
+    if (pathStart > host) this.host = this.#word(host, pathStart)
+    this.pathStart = pathStart
+    this.pathEnd = end
   }
 
   #readHeader(start: number, end: number): void {
@@ -133,13 +182,16 @@ export class Layer7 {
     }
     cursor.close(end)
     cursor.open(bytes, at, limit)
-    if (matches(bytes, keyStart, keyEnd, 'user-agent')) this.userAgent = this.#text(valueStart, valueEnd)
-    else if (matches(bytes, keyStart, keyEnd, 'x-request-id')) this.requestId = bytes.toString('utf8', valueStart, valueEnd)
-    else if (matches(bytes, keyStart, keyEnd, 'content-type')) this.contentType = this.#text(valueStart, valueEnd)
+    if (matches(bytes, keyStart, keyEnd, 'user-agent')) this.userAgent = this.#word(valueStart, valueEnd)
+    else if (matches(bytes, keyStart, keyEnd, 'x-request-id')) {
+      this.requestIdStart = valueStart
+      this.requestIdEnd = valueEnd
+    } else if (matches(bytes, keyStart, keyEnd, 'content-type')) this.isGrpc = startsWith(bytes, valueStart, valueEnd, 'application/grpc')
   }
 
   #readDns(number: number): void {
-    if (number === 1) this.query = this.#text()
+    const { bytes, start, end } = this.#cursor
+    if (number === 1) this.query = this.#word(start, end > start && bytes[end - 1] === dot ? end - 1 : end)
     else if (number === 2) this.addresses.push(this.#text())
     else if (number === 4) this.names.push(this.#text())
     else if (number === 7) this.queryTypes.push(this.#text())
@@ -156,21 +208,21 @@ function matches(bytes: Buffer, start: number, end: number, name: string): boole
   return true
 }
 
-/** Host and path of a URL. User names and passwords are left out. */
-export function splitUrl(url: string): [host: string, path: string] {
-  if (url.charCodeAt(0) === 47 && url.charCodeAt(1) !== 47) return ['', url]
-  if (url.startsWith('http://')) return splitAt(url, 'http://'.length)
+/** The first slash, question mark or number sign. */
+function endOfAuthority(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  while (at < end && bytes[at] !== slash && bytes[at] !== questionMark && bytes[at] !== numberSign) at++
+  return at
+}
+
+function startsWith(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start < text.length) return false
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+/** Host and path of any URL. User names and passwords are left out. */
+function splitUrl(url: string): [host: string, path: string] {
   const parts = authority.exec(url)
   return parts ? [parts[1].slice(parts[1].lastIndexOf('@') + 1), parts[2]] : ['', url]
 }
-
-/** As `splitUrl`, for what most proxies write: the authority begins at `start`. */
-function splitAt(url: string, start: number): [host: string, path: string] {
-  let end = start
-  while (end < url.length && !endsAuthority(url.charCodeAt(end))) end++
-  const user = url.lastIndexOf('@', end)
-  return [url.slice(Math.max(start, user + 1), end), url.slice(end)]
-}
-
-/** Slash, question mark, number sign. */
-const endsAuthority = (code: number) => code === 47 || code === 63 || code === 35

@@ -65,7 +65,7 @@ export class Losses {
     this.#id.hash(text, 0, text.length)
     const { low, high } = this.#id
     if (!this.#known.add(low, high, loss.time)) return false
-    const id = new Uint8Array(Uint32Array.of(low, high).buffer)
+    const id = new Uint8Array(Int32Array.of(low, high).buffer)
     this.#block = this.#outbox.block('loss')
     this.#block.add({ ...loss, received: Date.now() * 1000, source: 'hubble', stage: 'agent' }, id)
     return true

@@ -13,6 +13,8 @@ const lastProtocol = 7
 
 /** What a flow says about IP and the protocol over it. */
 export class Packet {
+  /** Whether anything came that most packets have not: encryption, translation, ICMP. */
+  hasRare = false
   encrypted = 0
   ipVersion = 0
   protocol = 0
@@ -25,6 +27,7 @@ export class Packet {
   readonly addresses = new AddressReader(3)
 
   clear(): void {
+    this.hasRare = false
     this.encrypted = this.ipVersion = this.protocol = this.tcpFlags = 0
     this.icmpType = this.icmpCode = this.sourcePort = this.destinationPort = 0
     this.addresses.clear()
@@ -36,9 +39,12 @@ export class Packet {
     while (cursor.at < end) {
       const tag = cursor.tag()
       if (tag === 24) this.ipVersion = ipVersions[cursor.varint()] ?? 0
-      else if (tag === 32) this.encrypted = cursor.varint() || cursor.high ? 1 : 0
-      else if (tag === 10 || tag === 18 || tag === 42) {
+      else if (tag === 32) {
+        this.encrypted = cursor.varint() || cursor.high ? 1 : 0
+        this.hasRare = true
+      } else if (tag === 10 || tag === 18 || tag === 42) {
         cursor.span()
+        if (tag === 42) this.hasRare = true
         this.addresses.read(tag === 10 ? 0 : tag === 18 ? 1 : 2, bytes, view, cursor.start, cursor.end)
       } else cursor.skip(tag)
     }
@@ -64,18 +70,48 @@ export class Packet {
     cursor.close(end)
   }
 
+  /** Numbers of two and three bytes, as ports are, are read in place, for speed. */
   #readPorts(cursor: Cursor, number: number, end: number): void {
-    while (cursor.at < end) {
-      const tag = cursor.tag()
-      if (tag === 8) this.sourcePort = cursor.varint()
-      else if (tag === 16) this.destinationPort = cursor.varint()
-      else if (tag === 26 && number === tcp) this.#readTcpFlags(cursor)
-      else cursor.skip(tag)
+    const { bytes } = cursor
+    let { at } = cursor
+    while (at < end) {
+      const tag = bytes[at++]
+      if (tag === 8 || tag === 16) {
+        let port = bytes[at++]
+        if (port > 127) {
+          const second = bytes[at++]
+          port = (port & 127) | ((second & 127) << 7)
+          if (second > 127) {
+            const third = bytes[at++]
+            port |= third << 14
+            if (!(third < 128)) {
+              port = cursor.varintAt(at - 3)
+              at = cursor.at
+            }
+          }
+        }
+        if (tag === 8) this.sourcePort = port
+        else this.destinationPort = port
+      } else {
+        cursor.at = at - 1
+        this.#readOther(cursor, number)
+        at = cursor.at
+      }
     }
+    cursor.at = at
     cursor.close(end)
   }
 
+  #readOther(cursor: Cursor, number: number): void {
+    const tag = cursor.tag()
+    if (tag === 8) this.sourcePort = cursor.varint()
+    else if (tag === 16) this.destinationPort = cursor.varint()
+    else if (tag === 26 && number === tcp) this.#readTcpFlags(cursor)
+    else cursor.skip(tag)
+  }
+
   #readIcmp(cursor: Cursor, end: number): void {
+    this.hasRare = true
     while (cursor.at < end) {
       const tag = cursor.tag()
       if (tag === 8) this.icmpType = cursor.varint()

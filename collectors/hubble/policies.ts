@@ -1,13 +1,13 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { LabelColumn } from '../../runtime/block/columns.ts'
-import { TextColumns } from './columns.ts'
+import { ItemColumns, Numbering } from './item-columns.ts'
+import type { Known } from './known.ts'
 import type { FlowMessage } from './message.ts'
 import type { Texts } from './texts.ts'
 
 const dropped = 2
 const audit = 4
 /** Index of kind/namespace/name among a policy's texts. */
-const reference = 3
+const reference = 4
 
 /** The policy that decided: of a drop, or what would be one, the first that denied; else the first that allowed. */
 export function decidingPolicy(message: FlowMessage): Texts | undefined {
@@ -18,33 +18,28 @@ export function decidingPolicy(message: FlowMessage): Texts | undefined {
 
 /** The columns about policies: all of them on flows, those of the deciding one on requests. */
 export class PolicyColumns {
-  readonly #deciding: TextColumns
-  readonly #allowedBy?: TextColumns
-  readonly #deniedBy?: TextColumns
-  readonly #source: LabelColumn
-  #dataplane = 0
+  readonly #numbering: Numbering
+  readonly #deciding: ItemColumns
+  readonly #allowedBy?: ItemColumns
+  readonly #deniedBy?: ItemColumns
 
-  constructor(builder: BlockBuilder) {
-    this.#deciding = new TextColumns(builder, ['policy_kind', 'policy_namespace', 'policy_name'])
-    this.#source = builder.labels('policy_source')
+  constructor(builder: BlockBuilder, { policies, dictionaries }: Known, place: number) {
+    this.#numbering = new Numbering(builder, policies, { dictionaries, place, width: reference + 1, most: 3 })
+    this.#deciding = new ItemColumns(this.#numbering, ['policy_kind', 'policy_namespace', 'policy_name', 'policy_source'])
     if (!('allowed_by' in builder.kind.fields)) return
-    this.#allowedBy = new TextColumns(builder, ['allowed_by'], { from: reference })
-    this.#deniedBy = new TextColumns(builder, ['denied_by'], { from: reference })
+    this.#allowedBy = new ItemColumns(this.#numbering, ['allowed_by'], reference)
+    this.#deniedBy = new ItemColumns(this.#numbering, ['denied_by'], reference)
   }
 
   forget(): void {
-    for (const columns of [this.#deciding, this.#allowedBy, this.#deniedBy]) columns?.forget()
-    this.#dataplane = this.#source.code('dataplane')
+    for (const columns of [this.#numbering, this.#deciding, this.#allowedBy, this.#deniedBy]) columns?.forget()
   }
 
   set(row: number, message: FlowMessage): void {
     if (!message.hasPolicies) return
     const policy = decidingPolicy(message)
-    if (policy) {
-      this.#deciding.set(row, policy)
-      this.#source.codes[row] = this.#dataplane
-    }
-    this.#allowedBy?.setAll(row, message.egressAllowedBy, message.ingressAllowedBy)
-    this.#deniedBy?.setAll(row, message.egressDeniedBy, message.ingressDeniedBy)
+    if (policy) this.#deciding.setAll(row, [policy])
+    this.#allowedBy?.setAll(row, [...message.egressAllowedBy, ...message.ingressAllowedBy])
+    this.#deniedBy?.setAll(row, [...message.egressDeniedBy, ...message.ingressDeniedBy])
   }
 }

@@ -86,7 +86,7 @@ function oldestWithout(requests: Remembered, ids: Uint8Array, block: Block): num
   const types = block.labels('type')
   const l7 = types.keys.indexOf('l7')
   const times = block.words('time')
-  const words = new Uint32Array(new Uint8Array(ids).buffer)
+  const words = new Int32Array(new Uint8Array(ids).buffer)
   let oldest = Infinity
   for (let row = 0; row < block.rows; row++)
     if (types.codes[row] === l7 && !requests.has(words[row * 2], words[row * 2 + 1])) oldest = Math.min(oldest, timeAt(times, row))

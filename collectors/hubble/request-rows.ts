@@ -1,51 +1,65 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { EndColumns, EnumColumn, TextColumns, setTime } from './columns.ts'
-import { dns, http, kafka, splitUrl } from './layer7.ts'
+import { setTime } from './columns.ts'
+import { EndColumns, EndNumberings } from './end-columns.ts'
+import { EnumColumns } from './enum-columns.ts'
+import { ItemColumns, Numbering, inRequests } from './item-columns.ts'
+import { dns, http, kafka } from './layer7.ts'
 import type { FlowMessage } from './message.ts'
 import { PolicyColumns } from './policies.ts'
-import { type Texts, noTexts } from './texts.ts'
+import type { Texts } from './texts.ts'
 import * as names from './vocabulary.ts'
+import { nameIn } from './vocabulary.ts'
 
 const request = 1
 const response = 2
 const nameError = 3
-const protocols: names.Names = Object.assign<string[], Record<number, string>>([''], { [dns]: 'dns', [http]: 'http', [kafka]: 'kafka' })
+const grpc = 103
+const protocols: names.Names = Object.assign<string[], Record<number, string>>([''], {
+  [dns]: 'dns',
+  [http]: 'http',
+  [kafka]: 'kafka',
+  [grpc]: 'grpc',
+})
 
 /** Writes the L7 part of messages as rows of one block of requests, the client always as the source. */
 export class RequestRows {
   readonly #builder: BlockBuilder
-  readonly #enums
+  readonly #enums: EnumColumns
+  readonly #protocols: EnumColumns
   readonly #numbers
   readonly #wides
-  readonly #labels
   readonly #client: EndColumns
   readonly #server: EndColumns
   readonly #policies: PolicyColumns
-  readonly #node: TextColumns
-  readonly #method: TextColumns
-  readonly #version: TextColumns
-  readonly #userAgent: TextColumns
-  readonly #topic: TextColumns
+  readonly #numberings: readonly { forget(): void }[]
+  readonly #node: ItemColumns
+  readonly #method: ItemColumns
+  readonly #version: ItemColumns
+  readonly #userAgent: ItemColumns
+  readonly #topic: ItemColumns
+  readonly #host: ItemColumns
+  readonly #query: ItemColumns
   readonly #path
   readonly #requestId
   readonly #traceId
   readonly #answers
-  readonly #ids: Uint32Array
+  readonly #ids: Int32Array
   #filling = -1
-  #hubble = 0
-  #proxy = 0
 
-  constructor(builder: BlockBuilder) {
+  constructor(builder: BlockBuilder, message: FlowMessage) {
     this.#builder = builder
-    const enumColumn = (name: string, of: names.Names) => new EnumColumn(builder.labels(name), of)
-    this.#enums = {
-      direction: enumColumn('direction', names.directionNames),
-      observationPoint: enumColumn('observation_point', names.observationPointNames),
-      phase: enumColumn('phase', names.phaseNames),
-      verdict: enumColumn('verdict', names.verdictNames),
-      protocol: enumColumn('protocol', protocols),
-      transport: enumColumn('transport', names.protocolNames),
-    }
+    this.#enums = new EnumColumns(builder, [
+      ['direction', nameIn(names.directionNames)],
+      ['observation_point', nameIn(names.observationPointNames)],
+      ['phase', nameIn(names.phaseNames)],
+      ['verdict', nameIn(names.verdictNames)],
+    ])
+    this.#protocols = new EnumColumns(builder, [
+      ['protocol', nameIn(protocols)],
+      ['transport', nameIn(names.protocolNames)],
+      ['source', () => 'hubble'],
+      ['layer', () => 'l7_proxy'],
+    ])
     this.#numbers = {
       ipVersion: builder.numbers('ip_version').values,
       statusCode: builder.numbers('status_code').values,
@@ -56,39 +70,36 @@ export class RequestRows {
       weight: builder.numbers('weight').values,
     }
     this.#wides = { time: builder.wides('time'), received: builder.wides('received'), latency: builder.wides('latency') }
-    this.#labels = {
-      agent: builder.labels('source'),
-      layer: builder.labels('layer'),
-      protocol: builder.labels('protocol'),
-      version: builder.labels('protocol_version'),
-      method: builder.labels('method'),
-      host: builder.labels('host'),
-      query: builder.labels('dns_query'),
-    }
-    this.#client = new EndColumns(builder, 'src_')
-    this.#server = new EndColumns(builder, 'dst_')
-    this.#policies = new PolicyColumns(builder)
-    this.#node = new TextColumns(builder, ['cluster', 'reporter'])
-    this.#method = new TextColumns(builder, ['method'])
-    this.#version = new TextColumns(builder, ['protocol_version'])
-    this.#userAgent = new TextColumns(builder, ['user_agent'])
-    this.#topic = new TextColumns(builder, ['kafka_topic'])
+    const { dictionaries } = message.known
+    const ends = new EndNumberings(builder, message.known, inRequests)
+    const nodes = new Numbering(builder, message.known.nodes, { dictionaries, place: inRequests, width: 2, most: 1 })
+    const words = new Numbering(builder, message.known.words, { dictionaries, place: inRequests, width: 1, most: 6 })
+    this.#client = new EndColumns(builder, 'src_', ends)
+    this.#server = new EndColumns(builder, 'dst_', ends)
+    this.#policies = new PolicyColumns(builder, message.known, inRequests)
+    this.#node = new ItemColumns(nodes, ['cluster', 'reporter'])
+    this.#method = new ItemColumns(words, ['method'])
+    this.#version = new ItemColumns(words, ['protocol_version'])
+    this.#userAgent = new ItemColumns(words, ['user_agent'])
+    this.#topic = new ItemColumns(words, ['kafka_topic'])
+    this.#host = new ItemColumns(words, ['host'])
+    this.#query = new ItemColumns(words, ['dns_query'])
+    this.#numberings = [ends, nodes, words]
     this.#path = builder.texts('path')
     this.#requestId = builder.texts('request_id')
     this.#traceId = builder.texts('trace_id')
     this.#answers = builder.textLists('dns_answers')
-    this.#ids = new Uint32Array(builder.ids.buffer, builder.ids.byteOffset, builder.capacity * 2)
+    this.#ids = new Int32Array(builder.ids.buffer, builder.ids.byteOffset, builder.capacity * 2)
   }
 
   /** To be called after every await: the builder may have begun another block. */
   follow(): void {
     if (this.#filling === this.#builder.filling) return
     this.#filling = this.#builder.filling
-    for (const column of Object.values(this.#enums)) column.forget()
-    for (const columns of [this.#client, this.#server, this.#policies]) columns.forget()
-    for (const columns of [this.#node, this.#method, this.#version, this.#userAgent, this.#topic]) columns.forget()
-    this.#hubble = this.#labels.agent.code('hubble')
-    this.#proxy = this.#labels.layer.code('l7_proxy')
+    for (const numbering of this.#numberings) numbering.forget()
+    for (const columns of [this.#enums, this.#protocols]) columns.forget()
+    for (const columns of [this.#client, this.#server, this.#policies, this.#node]) columns.forget()
+    for (const columns of [this.#method, this.#version, this.#userAgent, this.#topic, this.#host, this.#query]) columns.forget()
   }
 
   get full(): boolean {
@@ -101,9 +112,7 @@ export class RequestRows {
     setTime(this.#wides.time, row, message.time)
     setTime(this.#wides.received, row, received)
     this.#wides.latency.setWords(row, l7.latencyLow, l7.latencyHigh)
-    this.#labels.agent.codes[row] = this.#hubble
-    this.#labels.layer.codes[row] = this.#proxy
-    this.#node.set(row, message.node)
+    this.#node.set(row, message.nodeName)
     this.#writeCommon(row, message)
     this.#writeEnds(row, message)
     this.#policies.set(row, message)
@@ -117,12 +126,8 @@ export class RequestRows {
 
   #writeCommon(row: number, message: FlowMessage): void {
     const { l7 } = message
-    this.#enums.direction.set(row, message.direction)
-    this.#enums.observationPoint.set(row, message.observationPoint)
-    this.#enums.phase.set(row, l7.phase)
-    this.#enums.verdict.set(row, message.verdict)
-    this.#enums.protocol.set(row, l7.record)
-    this.#enums.transport.set(row, message.packet.protocol)
+    this.#enums.set(row, message.direction, message.observationPoint, l7.phase, message.verdict)
+    this.#protocols.set(row, l7.record === http && l7.isGrpc ? grpc : l7.record, message.packet.protocol)
     this.#numbers.ipVersion[row] = message.packet.ipVersion
     this.#numbers.statusCode[row] = l7.statusCode
     this.#numbers.proxyPort[row] = message.proxyPort
@@ -143,19 +148,19 @@ export class RequestRows {
   }
 
   #writeHttp(row: number, { l7 }: FlowMessage): void {
-    const parts = splitUrl(l7.url)
-    if (parts[0]) this.#labels.host.set(row, parts[0])
-    this.#path.set(row, parts[1])
+    this.#host.set(row, l7.host)
+    if (l7.parts) this.#host.setText(row, l7.parts[0])
+    if (l7.parts) this.#path.set(row, l7.parts[1])
+    else this.#path.setBytes(row, l7.bytes, l7.pathStart, l7.pathEnd)
     this.#method.set(row, l7.method)
     this.#version.set(row, l7.version)
     this.#numbers.error[row] = l7.statusCode >= 500 && l7.statusCode < 600 ? 1 : 0
-    if (l7.userAgent !== noTexts) this.#userAgent.set(row, l7.userAgent)
-    if (l7.requestId) this.#requestId.set(row, l7.requestId)
-    if (l7.contentType.texts[0].startsWith('application/grpc')) this.#labels.protocol.set(row, 'grpc')
+    if (l7.userAgent) this.#userAgent.set(row, l7.userAgent)
+    if (l7.requestIdEnd) this.#requestId.setBytes(row, l7.bytes, l7.requestIdStart, l7.requestIdEnd)
   }
 
   #writeDns(row: number, { l7 }: FlowMessage): void {
-    this.#labels.query.set(row, l7.query.texts[0].replace(/\.$/, ''))
+    this.#query.set(row, l7.query)
     this.#method.setAll(row, l7.queryTypes)
     this.#numbers.ttl[row] = l7.ttl
     this.#numbers.error[row] = l7.statusCode !== 0 && l7.statusCode !== nameError ? 1 : 0
@@ -164,7 +169,7 @@ export class RequestRows {
 
   #writeKafka(row: number, { l7 }: FlowMessage): void {
     this.#method.set(row, l7.method)
-    this.#labels.version.set(row, String(l7.apiVersion))
+    this.#version.setText(row, String(l7.apiVersion))
     this.#topic.set(row, l7.topic)
     this.#numbers.correlationId[row] = l7.correlationId
     this.#numbers.error[row] = l7.statusCode !== 0 ? 1 : 0

@@ -1,39 +1,24 @@
 import { Cursor, bytesType, varintType } from './wire.ts'
 import { entities, reservedIdentities } from './vocabulary.ts'
 
-/**
- * Texts read once and written to label columns many times. Those of one kind are numbered from 1, for tables of
- * their codes; 0 is the one that says nothing.
- */
+/** Texts read once and written to label columns many times. */
 export class Texts {
   readonly texts: readonly string[]
-  readonly index: number
+  /** The numeric identity of an endpoint. */
+  readonly identity: number
 
-  constructor(texts: readonly string[], index: number) {
+  constructor(texts: readonly string[], identity = 0) {
     this.texts = texts
-    this.index = index
+    this.identity = identity
   }
 }
 
 /** What an endpoint says of an end, in the order of its texts. */
 export const endpointColumns = ['pod', 'cluster', 'namespace', 'workload', 'workload_kind', 'service_account', 'entity'] as const
 
-/** An end: its texts and its identity. */
-export class Endpoint extends Texts {
-  readonly identity: number
-
-  constructor(identity: number, texts: readonly string[], index: number) {
-    super(texts, index)
-    this.identity = identity
-  }
-}
-
-export const noEndpoint = new Endpoint(
-  0,
-  endpointColumns.map(() => ''),
-  0,
-)
-export const noTexts = new Texts([''], 0)
+export const noEndpoint = new Texts(endpointColumns.map(() => ''))
+export const noTexts = new Texts([''])
+export const noPolicy = new Texts(['', '', '', '', ''])
 
 const nested = new Cursor()
 
@@ -51,11 +36,11 @@ function fieldsOf(bytes: Buffer, start: number, end: number, each: (field: numbe
   nested.close(end)
 }
 
-export function readText(bytes: Buffer, start: number, end: number, index: number): Texts {
-  return new Texts([bytes.toString('utf8', start, end)], index)
+export function readText(bytes: Buffer, start: number, end: number): Texts {
+  return new Texts([bytes.toString('utf8', start, end)])
 }
 
-export function readEndpoint(bytes: Buffer, start: number, end: number, index: number): Endpoint {
+export function readEndpoint(bytes: Buffer, start: number, end: number): Texts {
   const cursor = new Cursor()
   cursor.open(bytes, start, end)
   let identity = 0
@@ -87,7 +72,7 @@ export function readEndpoint(bytes: Buffer, start: number, end: number, index: n
   cursor.close(end)
   cluster ||= labelled(labels, 'io.cilium.k8s.policy.cluster')
   const account = labelled(labels, 'io.cilium.k8s.policy.serviceaccount')
-  return new Endpoint(identity, [pod, cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)], index)
+  return new Texts([pod, cluster, namespace, workload.name, workload.kind, account, entityOf(labels, identity)], identity)
 }
 
 /** The value of a label, whatever source it is from: `k8s:key=value`. */
@@ -108,18 +93,18 @@ export function entityOf(labels: readonly string[], identity: number): string {
 }
 
 /** namespace/name, or the name alone. */
-export function readService(bytes: Buffer, start: number, end: number, index: number): Texts {
+export function readService(bytes: Buffer, start: number, end: number): Texts {
   let name = ''
   let namespace = ''
   fieldsOf(bytes, start, end, (field, text) => {
     if (field === 1) name = text
     else if (field === 2) namespace = text
   })
-  return new Texts([namespace ? `${namespace}/${name}` : name], index)
+  return new Texts([namespace ? `${namespace}/${name}` : name])
 }
 
-/** Kind, namespace, name, and the three as kind/namespace/name. */
-export function readPolicy(bytes: Buffer, start: number, end: number, index: number): Texts {
+/** Kind, namespace, name, who says so, and the first three as kind/namespace/name. */
+export function readPolicy(bytes: Buffer, start: number, end: number): Texts {
   let [name, namespace, kind] = ['', '', '']
   const labels: string[] = []
   fieldsOf(bytes, start, end, (field, text) => {
@@ -129,26 +114,26 @@ export function readPolicy(bytes: Buffer, start: number, end: number, index: num
     else if (field === 5) kind = text
   })
   kind ||= labelled(labels, 'io.cilium.k8s.policy.derived-from')
-  return new Texts([kind, namespace, name, `${kind}/${namespace}/${name}`], index)
+  return new Texts([kind, namespace, name, 'dataplane', `${kind}/${namespace}/${name}`])
 }
 
-export function readInterface(bytes: Buffer, start: number, end: number, index: number): Texts {
+export function readInterface(bytes: Buffer, start: number, end: number): Texts {
   let name = ''
   let number = 0
   fieldsOf(bytes, start, end, (field, text, value) => {
     if (field === 1) number = value
     else if (field === 2) name = text
   })
-  return new Texts([name || (number ? String(number) : '')], index)
+  return new Texts([name || (number ? String(number) : '')])
 }
 
 /** file:line. */
-export function readDropSite(bytes: Buffer, start: number, end: number, index: number): Texts {
+export function readDropSite(bytes: Buffer, start: number, end: number): Texts {
   let name = ''
   let line = 0
   fieldsOf(bytes, start, end, (field, text, number) => {
     if (field === 1) name = text
     else if (field === 2) line = number
   })
-  return new Texts([line ? `${name}:${line}` : name], index)
+  return new Texts([line ? `${name}:${line}` : name])
 }

@@ -3,6 +3,9 @@ import { loadObserverProto } from './proto.ts'
 /** The text of each number of an enum, lower-case. Numbers without a text are written as they are. */
 export type Names = readonly (string | undefined)[]
 
+/** The text of a number, or the number. */
+export const nameIn = (names: Names) => (number: number) => names[number] ?? String(number)
+
 /** Names of one of Hubble's enums: without `prefix`, and with `zero` for 0, which means that nothing was said. */
 function namesOf(enumName: string, { prefix = '', zero = 'unknown' } = {}): Names {
   const names: string[] = []

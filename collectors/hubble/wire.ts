@@ -45,19 +45,29 @@ export class Cursor {
     return this.#longVarint()
   }
 
+  /** Up to five bytes, which are ports, lengths and times: the loop would take longer. */
   #longVarint(): number {
     const { bytes, at } = this
-    // Ports, lengths of endpoints: the loop would take longer.
-    const second = bytes[at + 1]
-    const third = second < 128 ? 0 : bytes[at + 2]
-    if (third < 128) {
-      const length = second < 128 ? 2 : 3
-      if (at + length > this.limit) throw new UndecodableError('the message ends within a number', this.limit)
-      this.at = at + length
-      this.high = 0
-      return (bytes[at] & 127) | ((second & 127) << 7) | (third << 14)
+    let byte = bytes[at + 1]
+    let value = (bytes[at] & 127) | ((byte & 127) << 7)
+    let next = at + 2
+    if (byte > 127) {
+      byte = bytes[next++]
+      value |= (byte & 127) << 14
+      if (byte > 127) {
+        byte = bytes[next++]
+        value |= (byte & 127) << 21
+        if (byte > 127) {
+          byte = bytes[next++]
+          value |= byte << 28
+        }
+      }
     }
-    return this.#longestVarint()
+    if (!(byte < 128)) return this.#longestVarint()
+    if (next > this.limit) throw new UndecodableError('the message ends within a number', this.limit)
+    this.at = next
+    this.high = next - at < 5 ? 0 : byte >>> 4
+    return value >>> 0
   }
 
   #longestVarint(): number {

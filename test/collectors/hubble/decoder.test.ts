@@ -13,7 +13,7 @@ import { referenceRecords, responseType } from './reference.ts'
 import { choices, scramble } from './scramble.ts'
 
 const received = 1_700_000_000_123_456
-const forgetful: Memory = { horizon: -Infinity, add: () => true }
+const forgetful: Memory = { horizon: -Infinity, add: () => true, has: () => false }
 
 function open() {
   const decoder = new Decoder({ nodes: new Nodes('home'), memory: { flow: forgetful, request: forgetful } })
@@ -124,6 +124,47 @@ test('a record is known by its uuid, or by its bytes when it has none', t => {
   const idOf = (flow: object) => (decode(encoded(flow)), Buffer.from(builders.flow.ids.subarray(0, 8)).toString('hex'))
   t.is(idOf({ verdict: 1 }), idOf({ verdict: 1 }))
   t.not(idOf({ verdict: 1 }), idOf({ verdict: 2 }))
+})
+
+test('more endpoints than are remembered at once are told apart all the same', t => {
+  const decoder = new Decoder({ nodes: new Nodes(), memory: { flow: forgetful, request: forgetful } })
+  const builders = { flow: new BlockBuilder(kinds.flow), request: new BlockBuilder(kinds.request) }
+  const type = responseType()
+  for (let from = 0; from < 80_000; from += 8000) {
+    builders.flow.reset()
+    decoder.writeTo(builders.flow, builders.request)
+    const pods = Array.from({ length: 8000 }, (_, i) => ({ pod_name: `web-${from + i - (i % 3) * 2000}`, identity: from + i }))
+    for (const source of pods) {
+      const bytes = Buffer.from(type.encode(type.fromObject({ flow: { source, destination: pods[0] } })).finish())
+      decoder.decode(bytes, 0, bytes.length, received)
+    }
+    const block = new Block(builders.flow.encode())
+    t.deepEqual(
+      block.values('src_pod'),
+      pods.map(({ pod_name }) => pod_name),
+    )
+    t.deepEqual(
+      block.values('src_identity'),
+      pods.map(({ identity }) => identity),
+    )
+    t.true(block.values('dst_pod').every(pod => pod === pods[0].pod_name))
+  }
+})
+
+test('a block tells more than 256 numbers of an enum apart, and numbers of 32 bits', t => {
+  const decoder = new Decoder({ nodes: new Nodes(), memory: { flow: forgetful, request: forgetful } })
+  const builders = { flow: new BlockBuilder(kinds.flow), request: new BlockBuilder(kinds.request) }
+  const reasons = [...Array.from({ length: 400 }, (_, i) => 1000 + i), 254, 255, 256, 2 ** 32 - 1, 2 ** 31]
+  decoder.writeTo(builders.flow, builders.request)
+  for (const drop_reason of reasons) {
+    const bytes = Buffer.from(
+      responseType()
+        .encode(responseType().fromObject({ flow: { drop_reason } }))
+        .finish(),
+    )
+    decoder.decode(bytes, 0, bytes.length, received)
+  }
+  t.deepEqual(new Block(builders.flow.encode()).values('drop_reason'), reasons.map(String))
 })
 
 const recordings = join(process.env.WEIR_FIXTURES ?? '../shared/fixtures', 'hubble/encoded')

@@ -103,3 +103,19 @@ test('ids of blocks are remembered, the id of only zeros too', t => {
   t.true(memory.has(2, 1))
   t.false(memory.has(3, 1))
 })
+
+test('an id is known when it comes again, whether times rise or not', t => {
+  // A record has the same time whenever it comes.
+  const timeOf = (id: number) => 100 + ((id * 37) % 50)
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -40, max: 40 }), { maxLength: 100 }), ids => {
+      const memory = new Remembered(2000)
+      const known = new Set<number>()
+      for (const id of ids) {
+        if (id % 3 === 0) t.is(memory.has(id, -id), known.has(id))
+        t.is(memory.add(id, -id, timeOf(id)), !known.has(id))
+        known.add(id)
+      }
+    }),
+  )
+})
