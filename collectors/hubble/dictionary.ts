@@ -64,7 +64,7 @@ export class Dictionaries {
   #current = new Dictionary(1)
 
   get current(): Dictionary {
-    if (this.#current.full) this.#current = new Dictionary(1)
+    if (this.#current.full) this.#current = new Dictionary(this.#current.number + 1)
     return this.#current
   }
 }
