@@ -1,0 +1,3 @@
+import { kafkaContract } from '../../helpers/kafka/contract.ts'
+
+await kafkaContract('Kafka on three brokers', 3)
