@@ -74,7 +74,7 @@ export function openPublisher({
 
   /** Publishes until it worked: what is late is not lost. */
   async function publish(topic: string, message: Message) {
-    const waits = () => blocked.set(message, bus.isFull() ? 'the disk is full' : 'the readers are behind')
+    const waits = () => blocked.set(message, bus.trouble() ?? 'the readers are behind')
     const slow = setInterval(waits, slowMs)
     try {
       for (let attempt = 0; ; attempt++)

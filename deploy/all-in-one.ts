@@ -9,7 +9,8 @@ import { type Child, startChild } from './child.ts'
 import { checkPort, claimDirectory } from './claim.ts'
 import type { Config } from './config.ts'
 import { migrate } from './migrate.ts'
-import { type ServiceName, openBus, openStore } from './services.ts'
+import { prepareBus } from './bus.ts'
+import { type ServiceName, openStore } from './services.ts'
 
 const tellEveryMs = 1000
 const storeRetryMs = 1000
@@ -27,7 +28,7 @@ export async function up(config: Config, { demo, log, signal }: { demo: boolean;
   const running = { stack, log, signal, statuses: {} }
   stack.use(await claimDirectory(config.data_dir, { log, signal }))
   await checkPort(config.http)
-  await (await openBus(config, log))[Symbol.asyncDispose]()
+  await prepareBus(config.bus, { log, signal })
   const demoRuns = demo && !config.collect.hubble
   if (demo && !demoRuns) log.info({ address: config.collect.hubble?.address }, 'a Hubble is configured: no demo traffic')
   const withStore = await withClickHouse(config, running)

@@ -5,13 +5,15 @@ import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { Networks } from '../enricher/steps/network.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { tables } from '../schema/clickhouse.ts'
+import type { BusOptions } from './bus.ts'
+import { kafkaProperties, kafkaVariables } from './kafka.ts'
 
 /** The whole configuration: one file for every service, each of which reads its part. */
 export interface Config {
   data_dir: string
   http: { host: string; port: number; allowed_hosts: string[] }
   health: { host: string; port?: number }
-  bus: { path?: string; max_age_hours: number; max_bytes: number }
+  bus: BusOptions
   clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number; days: Record<string, number>; max_bytes?: number }
   collect: { name: string } & SourceOptions
   enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
@@ -66,6 +68,7 @@ export const configSchema = {
         default: 2 ** 31,
         description: 'Size of a topic: what was read is removed beyond it, and publishing waits when so much is unread.',
       },
+      kafka: group(kafkaProperties),
     }),
     clickhouse: group({
       url: {
@@ -151,6 +154,7 @@ export const variables = {
   WEIR_HEALTH_HOST: 'health.host',
   WEIR_HEALTH_PORT: 'health.port',
   WEIR_BUS_PATH: 'bus.path',
+  ...kafkaVariables,
   WEIR_CLICKHOUSE_URL: 'clickhouse.url',
   WEIR_CLICKHOUSE_READER_URL: 'clickhouse.reader_url',
   WEIR_CLICKHOUSE_DATABASE: 'clickhouse.database',

@@ -8,6 +8,7 @@ import { supervisedVariable } from './child.ts'
 import { configCommands } from './commands/config.ts'
 import { queryCommands } from './commands/query.ts'
 import { truthCommand } from './commands/truth.ts'
+import { migrateTopics } from './bus.ts'
 import { type Config, readConfig } from './config.ts'
 import { migrate } from './migrate.ts'
 import { type ServiceName, openStore, run } from './services.ts'
@@ -75,12 +76,14 @@ demo.addCommand(truthCommand(configuration))
 
 program
   .command('migrate')
-  .description('create or update the tables in ClickHouse')
+  .description('create or update the tables in ClickHouse and make the topics on Kafka')
   .action(async () => {
     const config = await configuration()
+    const log = openLog()
     await using clickhouse = openStore(config, 'writer')
-    const changes = await migrate({ clickhouse, log: openLog(), days: config.clickhouse.days })
-    console.log(changes.map(({ what }) => what).join('\n') || 'nothing to change')
+    const changes = await migrate({ clickhouse, log, days: config.clickhouse.days })
+    const made = await migrateTopics(config.bus, log)
+    console.log([...changes.map(({ what }) => what), ...made].join('\n') || 'nothing to change')
   })
 
 for (const command of [...queryCommands(), configCommands(configuration)]) program.addCommand(command)

@@ -46,6 +46,7 @@ export interface TopicOptions {
   maxBytes?: number
   /**
    * What nobody has read is never removed: publishing waits instead. While a topic has no group yet, all of it is unread.
+   * Kafka knows no such waiting: there everything is removed by age and size, and what is gone unread is counted.
    * With false (dead letters), the oldest messages are removed by age and size whether they were read or not.
    */
   awaitReaders?: boolean
@@ -65,12 +66,13 @@ export interface Bus extends AsyncDisposable {
   /** Makes the topic known with its settings. Publishing to an unknown topic is an error. */
   ensureTopic(topic: string, options?: TopicOptions): Promise<void>
   /**
-   * Durable when it resolves. Waits while unread messages fill the topic (back-pressure) and while the disk is full;
-   * `signal` ends the waiting. Messages of one call are stored together or not at all.
+   * Durable when it resolves. Waits while unread messages fill the topic (back-pressure) and while there is trouble;
+   * `signal` ends the waiting. Messages of one call are stored together or not at all, as far as they go to one partition:
+   * by their key, or all those without one. Rejects with what waiting does not mend.
    */
   publish(topic: string, messages: Message[], signal?: AbortSignal): Promise<void>
-  /** Whether publishing waits because the disk is full. */
-  isFull(): boolean
+  /** Why publishing and reading wait, for people; nothing while all is well. Readers that are behind are no trouble. */
+  trouble(): string | undefined
   /**
    * Hands the partitions of the topic to `consume`, one call for each. A group starts at the oldest message.
    * A consumer that rejects or returns gets the partition again, from the committed position, after `retryDelayMs`.

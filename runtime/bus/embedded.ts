@@ -101,7 +101,7 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   return {
     ensureTopic,
     publish,
-    isFull: () => database.isFull(),
+    trouble: () => (database.isFull() ? 'the disk is full' : undefined),
     subscribe,
     recent: (name, wanted) => recent(topicNamed(name), wanted),
     follow: (name, signal) => follow(topicNamed(name), AbortSignal.any([signal, closing.signal]), wake),

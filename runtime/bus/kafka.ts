@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../log.ts'
 import type { Bus, GroupLag, TopicOptions } from './bus.ts'
 import { busInstruments } from './instruments.ts'
@@ -30,6 +31,7 @@ export interface KafkaBus extends Bus {
 }
 
 const lagAgeMs = 3_000
+const lagWaitMs = 2_000
 
 /** A bus on Kafka. Opens no connection before it is used. */
 export function openKafkaBus({
@@ -49,7 +51,8 @@ export function openKafkaBus({
   const topics = new Set<string>()
   const producers = new Map<string, ReturnType<typeof producer>>()
   const subscriptions = new Set<AsyncDisposable>()
-  let lag: { until: number; answer: Promise<GroupLag[]> } | undefined
+  let lag: GroupLag[] = []
+  let lagUntil = 0
 
   const prepare: KafkaBus['prepareTopic'] = async (topic, options) => {
     if (options.compacted) compacted.add(topic)
@@ -85,16 +88,25 @@ export function openKafkaBus({
     }
   }
 
-  function currentLag(): Promise<GroupLag[]> {
-    if (!lag || lag.until < Date.now()) lag = { until: Date.now() + lagAgeMs, answer: lagOf({ cluster, groupPrefix, topics: [...topics] }) }
-    return lag.answer
+  /** Those who ask for metrics do not wait for a broker that is away: then they get what was known last. */
+  async function currentLag(): Promise<GroupLag[]> {
+    if (lagUntil > Date.now()) return lag
+    const asked = lagOf({ cluster, groupPrefix, topics: [...topics] }).then(
+      answer => {
+        lagUntil = Date.now() + lagAgeMs
+        lag = answer
+      },
+      error => log.debug({ error }, 'cannot ask Kafka how far readers are behind'),
+    )
+    await Promise.race([asked, sleep(lagWaitMs, undefined, { ref: false })])
+    return lag
   }
 
   return {
     ensureTopic,
     prepareTopic: prepare,
     publish,
-    isFull: () => false,
+    trouble: () => cluster.trouble(),
     subscribe,
     recent: (topic, wanted) => recent(cluster, topic, wanted),
     follow: (topic, signal) => follow(cluster, topic, AbortSignal.any([signal, cluster.signal])),

@@ -146,7 +146,7 @@ test('a full disk makes it wait and say so; with space again everything is there
     }
     await t.throwsAsync(fill())
   }
-  t.true(small.isFull())
+  t.is(small.trouble(), 'the disk is full')
   const told: (string | undefined)[] = []
   await using outbox = open(small, { rowsPerBlock: 10, slowMs: 50, onBlocked: reason => void told.push(reason) })
   for (const number of range(8)) add(outbox, number)

@@ -1,9 +1,8 @@
 import type { GroupLag } from '../bus.ts'
 import type { Cluster } from './cluster.ts'
-import { decodeBatches } from './decode.ts'
+import { fetchOnce } from './fetch-once.ts'
 import { endsOf } from './offsets.ts'
 import { positionsOf } from './positions.ts'
-import { fetchRequest } from './transfer.ts'
 
 export interface LagOptions {
   cluster: Cluster
@@ -13,7 +12,7 @@ export interface LagOptions {
 }
 
 /** The first batch of it tells the age and the size of messages. */
-const sample = { waitMs: 0, maxBytes: 1, maxPartitionBytes: 1 }
+const sample = { maxBytes: 1, maxPartitionBytes: 1 }
 
 /**
  * How far each of our groups is behind on each topic it has read. Kafka does not tell how many bytes there are between two
@@ -56,9 +55,7 @@ async function topicLag(cluster: Cluster, { groupId, topic, ends }: GroupOnTopic
 
 /** Bytes of a message and the time of the first of those that come next. */
 async function nextMessages(cluster: Cluster, topic: string, partition: number, offset: number): Promise<{ size: number; time: number }> {
-  const request = fetchRequest([{ topic, partition, offset }], sample)
-  const [{ records }] = await cluster.toLeader(topic, partition, 'lag', 'Fetch', request)
-  const { messages } = decodeBatches(records, offset)
+  const { messages } = await fetchOnce(cluster, { topic, partition, offset }, sample)
   const bytes = messages.reduce((sum, { body, ids }) => sum + body.length + (ids?.length ?? 0), 0)
   return { size: bytes / Math.max(1, messages.length), time: messages[0]?.time ?? Date.now() }
 }

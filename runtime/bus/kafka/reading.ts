@@ -1,12 +1,13 @@
 import type { Bus, Delivered } from '../bus.ts'
 import type { Cluster } from './cluster.ts'
 import { type Fetcher, type PartitionReader, openFetcher } from './fetcher.ts'
+import { fetchOnce } from './fetch-once.ts'
 import { endsOf } from './offsets.ts'
 
 const bytesAtOnce = 8 << 20
 const waitMs = 1_000
 /** How many offsets are read at a time on the way back. */
-const offsetsAtOnce = 64
+const offsetsAtOnce = 16
 
 /** All partitions of the topic from their oldest message on, also those that are added later. */
 export async function* follow(
@@ -75,12 +76,12 @@ interface Stretch {
 }
 
 async function stretch(cluster: Cluster, { topic, partition, oldest, end }: Stretch): Promise<Delivered[]> {
-  using fetcher = openFetcher({ cluster, purpose: 'recent' })
-  const reader = fetcher.open(topic, partition, oldest)
-  const messages: Delivered[] = []
-  while (reader.position() < end) {
-    messages.push(...reader.take(bytesAtOnce))
-    if (reader.position() < end) await reader.arrival(waitMs, cluster.signal)
+  const found: Delivered[] = []
+  for (let offset = oldest; offset < end;) {
+    const { messages, next } = await fetchOnce(cluster, { topic, partition, offset })
+    if (next === offset) break
+    found.push(...messages)
+    offset = next
   }
-  return messages.filter(({ offset }) => offset < end)
+  return found.filter(({ offset }) => offset < end)
 }

@@ -19,6 +19,8 @@ export interface Difference {
 
 const timeoutMs = 20_000
 const topicResource = 2
+/** What was written since is not compacted. */
+const compactedAfterMs = 6 * 3_600_000
 
 /** Makes the topic unless it is there; then says what differs. */
 export async function prepareTopic(
@@ -54,11 +56,11 @@ function creationError(topic: string, error: unknown): Error {
 /** Kafka's names. What nobody has read is removed there like all the rest, by age and size. */
 function settingsOf({ compacted, maxAgeMs, maxBytes }: TopicOptions, { partitions, replication, maxMessageBytes }: TopicDefaults) {
   const kept: Record<string, string> = compacted
-    ? { 'cleanup.policy': 'compact' }
+    ? { 'cleanup.policy': 'compact', 'segment.ms': String(compactedAfterMs) }
     : {
         'cleanup.policy': 'delete',
         'retention.ms': String(maxAgeMs ?? -1),
-        'retention.bytes': String(maxBytes === undefined ? -1 : Math.ceil(maxBytes / partitions)),
+        ...(maxBytes !== undefined && sizeSettings(Math.ceil(maxBytes / partitions))),
       }
   return {
     ...kept,
@@ -67,6 +69,12 @@ function settingsOf({ compacted, maxAgeMs, maxBytes }: TopicOptions, { partition
     'min.insync.replicas': String(replication > 2 ? 2 : 1),
   }
 }
+
+/** Only whole segments are removed. */
+const sizeSettings = (bytes: number) => ({
+  'retention.bytes': String(bytes),
+  'segment.bytes': String(Math.min(1 << 30, Math.max(1 << 20, Math.ceil(bytes / 4)))),
+})
 
 async function differencesOf(
   cluster: Cluster,

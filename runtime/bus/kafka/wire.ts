@@ -1,12 +1,13 @@
 import { createRequire } from 'node:module'
 import { connect as connectTcp, isIP } from 'node:net'
-import { type SecureContextOptions, connect as connectTls } from 'node:tls'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import type { Logger } from '../../log.ts'
 import type { Api, Request, Response } from './apis.ts'
 
 /** How a connection to Kafka is made. */
 export interface Security {
-  tls?: SecureContextOptions
+  /** Asked for each connection, so that certificates which were renewed are used. */
+  tls?: () => Promise<ConnectionOptions>
   sasl?: { mechanism: string; username: string; password: string }
 }
 
@@ -92,7 +93,7 @@ const loggerOf = (log: Logger) =>
 interface SocketOptions {
   host: string
   port: number
-  ssl?: SecureContextOptions
+  ssl?: ConnectionOptions
   onConnect(): void
 }
 
@@ -119,7 +120,7 @@ export async function openWire({
     host,
     port,
     clientId,
-    ssl: tls,
+    ssl: await tls?.(),
     sasl: sasl && { ...sasl },
     logger: loggerOf(log),
     socketFactory: openSocket,
