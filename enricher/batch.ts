@@ -23,6 +23,13 @@ export interface Batch {
   done(): Promise<void>
 }
 
+/** Who looks into the messages of a partition, one after the other. */
+export interface Reader {
+  take(message: Delivered): Promise<StoredBlock | undefined>
+  /** What it has to know to go on from here; given a text, it goes on from there. */
+  remember(memory?: string): string
+}
+
 export interface BatchLimits {
   /** Rows of one INSERT. */
   maxRows?: number
@@ -31,8 +38,12 @@ export interface BatchLimits {
   maxWaitMs?: number
 }
 
-interface Plan {
-  ends: number[]
+/** What stands beside a position. */
+interface Note {
+  /** Where the parts of the batch that begins here end. */
+  ends?: number[]
+  /** What the reader of the partition remembers at this position. */
+  memory?: string
 }
 
 /**
@@ -41,11 +52,12 @@ interface Plan {
  */
 export async function* readBatches(
   assignment: Assignment,
-  take: (message: Delivered) => Promise<StoredBlock | undefined>,
+  { remember, take }: Reader,
   { maxRows = 400_000, maxParts = 2, maxWaitMs = 1000 }: BatchLimits = {},
 ): AsyncGenerator<Batch> {
   let start = assignment.committed.offset
-  let planned = readPlan(assignment.committed.metadata)?.ends
+  let { ends: planned, memory = '' } = readNote(assignment.committed.metadata)
+  remember(memory)
   const waiting: Delivered[] = []
 
   /** The next message, or nothing when none came in time. */
@@ -80,22 +92,26 @@ export async function* readBatches(
       if (!planned && part.rows < maxRows) break
     }
     planned = undefined
-    yield batchOf(assignment, parts)
+    const before = memory
+    memory = remember()
+    yield batchOf(assignment, parts, { before, after: memory })
   }
 }
 
-function batchOf(assignment: Assignment, parts: Part[]): Batch {
+function batchOf(assignment: Assignment, parts: Part[], memory: { before: string; after: string }): Batch {
   const ends = parts.map(({ end }) => end)
   return {
     parts,
-    plan: () => assignment.commit({ offset: parts[0].start, metadata: JSON.stringify({ ends } satisfies Plan) }),
-    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: '' }),
+    plan: () => assignment.commit({ offset: parts[0].start, metadata: writeNote({ ends, memory: memory.before }) }),
+    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: writeNote({ memory: memory.after }) }),
   }
 }
 
 /** A note of somebody else's is no plan. */
-function readPlan(metadata: string): Plan | undefined {
-  if (!metadata) return undefined
-  const { ends } = JSON.parse(metadata) as Partial<Plan>
-  return Array.isArray(ends) && ends.length ? { ends } : undefined
+function readNote(metadata: string): Note {
+  if (!metadata) return {}
+  const { ends, memory } = JSON.parse(metadata) as Note
+  return { ends: Array.isArray(ends) && ends.length ? ends : undefined, memory }
 }
+
+const writeNote = ({ ends, memory }: Note) => (ends || memory ? JSON.stringify({ ends, ...(memory && { memory }) }) : '')

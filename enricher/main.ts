@@ -56,6 +56,7 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
       sink,
       limits: options.batch,
       unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
+      repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
     })
   if (options.maxBytes) void keepWithin({ clickhouse, maxBytes: options.maxBytes, log, instruments }, signal)
   await using stack = new AsyncDisposableStack()

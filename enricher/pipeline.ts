@@ -3,6 +3,7 @@ import { Writer } from '../runtime/block/writer.ts'
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
 import type { RecordKind } from '../schema/record.ts'
 import { type Batch, type BatchLimits, type StoredBlock, readBatches } from './batch.ts'
+import { Repeats } from './repeats.ts'
 import type { Sink } from './sink/sink.ts'
 import { Draft, type Step } from './step.ts'
 
@@ -13,6 +14,8 @@ export interface Pipeline {
   limits?: BatchLimits
   /** Told of a message that cannot be read; resolves when it is kept elsewhere. */
   unreadable(message: Delivered, error: Error): Promise<void>
+  /** Told of a block that came before. */
+  repeated(message: Delivered): void
 }
 
 /**
@@ -20,11 +23,21 @@ export interface Pipeline {
  * stored and committed after: whoever repeats it repeats the same messages under the same token, which ClickHouse stores once.
  * While one batch is being stored the next is enriched.
  */
-export async function enrich(assignment: Assignment, { kind, steps, sink, limits, unreadable }: Pipeline): Promise<void> {
+export async function enrich(assignment: Assignment, { kind, steps, sink, limits, unreadable, repeated }: Pipeline): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let failure: unknown
+  let repeats = new Repeats()
+
+  function remember(memory?: string): string {
+    if (memory !== undefined) repeats = new Repeats(memory)
+    return repeats.note()
+  }
 
   async function take(message: Delivered): Promise<StoredBlock | undefined> {
+    if (repeats.has(message.headers)) {
+      repeated(message)
+      return undefined
+    }
     try {
       return enrichBlock(kind, steps, message)
     } catch (error) {
@@ -39,7 +52,7 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
     await batch.done()
   }
 
-  for await (const batch of readBatches(assignment, take, limits)) {
+  for await (const batch of readBatches(assignment, { take, remember }, limits)) {
     if (failure) throw failure
     if (!batch.parts.length) continue
     await storing

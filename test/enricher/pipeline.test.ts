@@ -91,17 +91,59 @@ test('a batch that was planned and stored, but not committed, is repeated and co
   await running.catch(() => {})
 })
 
+test('a block that a collector sent twice counts once, also when somebody else took over in between', async t => {
+  await using database = await openTestDatabase()
+  await using bus = await openTestBus()
+  const { clickhouse } = database
+  const blocks = await Promise.all([0, 1, 2].map(block => messageOf('flow', flowsOf(block, 100), 10 + block)))
+  const [one, two, three] = blocks
+  for (const messages of [
+    [one, two, two],
+    [two, one, three],
+  ]) {
+    await bus.bus.publish(flowTopic, messages)
+    const { context, stop } = testService()
+    const running = runEnricher({ bus: bus.bus, clickhouse, options: { batch } }, context)
+    await until('nothing unread', async () => {
+      const lag = await bus.bus.lag()
+      return lag.length === Object.keys(kinds).length && lag.every(({ messages }) => !messages)
+    })
+    stop()
+    await running.catch(() => {})
+  }
+  t.is(await count(clickhouse), 300)
+})
+
+test('a block of the version before is stored, one of a later version is not', async t => {
+  await using database = await openTestDatabase()
+  await using bus = await openTestBus()
+  const { clickhouse } = database
+  const [before, later] = await Promise.all([0, 1].map(block => messageOf('flow', flowsOf(block, 100))))
+  const ofVersion = (message: typeof before, version: number) => ({
+    ...message,
+    headers: { ...message.headers, version: String(version) },
+  })
+  await bus.bus.publish(flowTopic, [ofVersion(before, kinds.flow.version - 1), ofVersion(later, kinds.flow.version + 1)])
+  const { context, stop } = testService()
+  const running = runEnricher({ bus: bus.bus, clickhouse, options: { batch } }, context)
+  await until('the dead letter', async () => (await Array.fromAsync(bus.bus.recent(deadLetterTopic, () => true))).length)
+  await until('the rows', () => count(clickhouse))
+  t.is(await count(clickhouse), 100)
+  stop()
+  await running.catch(() => {})
+})
+
 test('a block that cannot be read goes to the dead letters with the reason, and the others are stored', async t => {
   await using database = await openTestDatabase()
   await using bus = await openTestBus()
   const { clickhouse } = database
   const good = await messageOf('flow', flowsOf(0, 100))
   const bad = [
-    { ...good, body: good.body.subarray(0, 50) },
-    { ...good, headers: { ...good.headers, version: '9' } },
-    { ...good, body: Buffer.from('garbage') },
+    { ...good, headers: { ...good.headers, sequence: '1000001' }, body: good.body.subarray(0, 50) },
+    { ...good, headers: { ...good.headers, sequence: '1000002', version: '9' } },
+    { ...good, headers: { ...good.headers, sequence: '1000003' }, body: Buffer.from('garbage') },
   ]
-  await bus.bus.publish(flowTopic, [good, ...bad, await messageOf('flow', flowsOf(1, 100))])
+  await bus.bus.publish(flowTopic, [good, ...bad, await messageOf('flow', flowsOf(1, 100), 1_000_004)])
   const { context, stop } = testService()
   const running = runEnricher({ bus: bus.bus, clickhouse, options: { batch } }, context)
   await until('the good rows', async () => (await count(clickhouse)) === 200)

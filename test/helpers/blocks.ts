@@ -3,8 +3,10 @@ import { blockMessage } from '../../runtime/block/message.ts'
 import { type Delivered, type Message } from '../../runtime/bus/bus.ts'
 import { type KindName, kinds } from '../../schema/record.ts'
 
+let lastSequence = 0
+
 /** A message with these records as its block, as a collector publishes it. */
-export async function messageOf(kind: KindName, records: readonly object[], sequence = 0): Promise<Message> {
+export async function messageOf(kind: KindName, records: readonly object[], sequence = ++lastSequence): Promise<Message> {
   const builder = new BlockBuilder(kinds[kind], Math.max(1, records.length))
   for (const record of records) builder.add(record as Record<string, unknown>)
   return blockMessage(builder, { collector: 'test', run: 1, sequence })
