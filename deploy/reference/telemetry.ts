@@ -15,6 +15,7 @@ function useInstruments(): void {
   bus.delivered('', '', 1, 1)
   bus.removed('', '', 1, 1)
   bus.waiting('', 1)
+  bus.refused('', '')
   observeObjects(new ObjectTable())
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }

@@ -7,6 +7,7 @@ export interface BusInstruments {
   delivered(topic: string, group: string, messages: number, bytes: number): void
   removed(topic: string, reason: string, messages: number, bytes: number): void
   waiting(topic: string, publishers: number): void
+  refused(topic: string, reason: string): void
 }
 
 export function busInstruments(): BusInstruments {
@@ -25,12 +26,17 @@ export function busInstruments(): BusInstruments {
     description: 'Calls of publish that wait for readers to catch up.',
     unit: '{call}',
   })
+  const refused = meter().createCounter('weir.bus.publish.refused', {
+    description: 'Calls of publish that the bus refused: too large, not allowed, no such topic.',
+    unit: '{call}',
+  })
   return {
     published: (topic, messages, bytes) => published(messages, bytes, { topic }),
     delivered: (topic, group, messages, bytes) => delivered(messages, bytes, { topic, group }),
     removed: (topic, reason, messages, bytes) => {
       if (messages) removed(messages, bytes, { topic, reason })
     },
+    refused: (topic, reason) => refused.add(1, { topic, reason }),
     waiting: (topic, publishers) => waiting.record(publishers, { topic }),
   }
 }

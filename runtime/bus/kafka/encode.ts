@@ -18,6 +18,7 @@ export interface Entry {
   body: Uint8Array
   /** Bytes in a batch, at most. */
   size: number
+  message: Message
 }
 
 /** Offset of the record batch's fields; the checksum covers all from `attributes` on. */
@@ -25,12 +26,14 @@ export const fields = { length: 8, magic: 16, crc: 17, attributes: 21, lastDelta
 export const headBytes = 61
 const largestVarints = 24
 
-export function entryOf({ key, headers, body, ids }: Message): Entry {
+export function entryOf(message: Message): Entry {
+  const { key, headers, body, ids } = message
   const pairs: [string, string | Uint8Array][] = Object.entries(headers)
   if (ids) pairs.push([idsHeader, ids])
   const written = writeHeaders(pairs)
   const keyBytes = key === undefined ? undefined : Buffer.from(key)
-  return { key: keyBytes, headers: written, body, size: (keyBytes?.length ?? 0) + written.length + body.length + largestVarints }
+  const size = (keyBytes?.length ?? 0) + written.length + body.length + largestVarints
+  return { key: keyBytes, headers: written, body, size, message }
 }
 
 function writeHeaders(pairs: readonly [string, string | Uint8Array][]): Buffer {

@@ -5,6 +5,7 @@ import type { Cluster } from './cluster.ts'
 import { decodeBatches } from './decode.ts'
 import { isPassing, typeOf, wordsOf } from './error.ts'
 import { offsetAt } from './offsets.ts'
+import { joinPieces } from './pieces.ts'
 import { type FetchPosition, fetchRequest } from './transfer.ts'
 import { errorOfCode } from './wire.ts'
 
@@ -124,7 +125,7 @@ export function openFetcher({ cluster, purpose: name, onGone = () => {} }: Fetch
     if (!reader || reader.closed) return
     if (errorCode) return refused(reader, errorOfCode(errorCode))
     const { messages, next } = decodeBatches(records, reader.next)
-    reader.add(messages, next)
+    reader.add(await joinPieces(cluster, topic, partition, messages), next)
   }
 
   async function refused(reader: Reader, error: Error) {

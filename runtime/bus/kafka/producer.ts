@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.ts'
 import { type Entry, encodeBatch, entryOf } from './encode.ts'
 import { KafkaError, typeOf, wordsOf } from './error.ts'
 import { partitionOf } from './partition.ts'
+import { canBeCut, sendInPieces } from './pieces.ts'
 import { produceRequest } from './transfer.ts'
 import { errorOfCode } from './wire.ts'
 
@@ -31,6 +32,9 @@ interface Call {
 
 /** Of calls that are sent together. Kafka takes batches of about a million bytes unless told otherwise. */
 const batchBytes = 900_000
+/** Of one request; Kafka hangs up on those of more than 100 MiB. */
+const largestRequest = 32 << 20
+const tooLargeTypes = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 /** The partition has lost track of this producer, or never knew it. */
 const forgotten = new Set(['OUT_OF_ORDER_SEQUENCE_NUMBER', 'UNKNOWN_PRODUCER_ID', 'INVALID_PRODUCER_EPOCH', 'INVALID_PRODUCER_ID_MAPPING'])
 
@@ -42,6 +46,8 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
   let queue: Call[] = []
   let sending = false
   let identity: Promise<Identity> | undefined
+  /** What the broker has refused, and what it would not read. */
+  let tooLarge = largestRequest
   let turn = Math.floor(Math.random() * 1024)
 
   async function newIdentity(): Promise<Identity> {
@@ -91,7 +97,7 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
   /** When the broker refuses what was sent together, each call is sent alone: it may be the fault of one. */
   async function sendShares(partition: number, shares: readonly Share[], givenUp: AbortSignal, failures: Map<Call, unknown>) {
     try {
-      await sendBatch(
+      await sendFitting(
         partition,
         shares.flatMap(({ entries }) => entries),
         givenUp,
@@ -102,14 +108,35 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
     }
   }
 
+  /** A message that is too large for the topic goes in pieces. */
+  async function sendFitting(partition: number, entries: readonly Entry[], givenUp: AbortSignal) {
+    const size = entries.reduce((sum, { size }) => sum + size, 0)
+    const [{ message }] = entries
+    const cut = entries.length === 1 && canBeCut(message)
+    try {
+      if (size < tooLarge) return void (await sendBatch(partition, entries, givenUp))
+    } catch (error) {
+      if (!tooLargeTypes.has(typeOf(error)) || !cut) throw error
+      tooLarge = Math.min(tooLarge, size)
+    }
+    if (!cut) throw new KafkaError('MESSAGE_TOO_LARGE', `cannot publish ${size} bytes at once to ${topic}`)
+    await sendInPieces(message, piece => sendBatch(partition, [piece], givenUp))
+  }
+
   async function sendBatch(partition: number, entries: readonly Entry[], givenUp: AbortSignal) {
     let who: Identity | undefined
     const time = Date.now()
-    const attempt = async () => {
+    const attempt = async (): Promise<number> => {
       who ??= await currentIdentity()
       const first = who.sequences.get(partition) ?? 0
       const batch = encodeBatch(entries, { producerId: who.producerId, epoch: who.epoch, first }, time)
-      const { errorCode } = await cluster.toLeader(topic, partition, 'produce', 'Produce', produceRequest(topic, partition, batch))
+      const { errorCode, baseOffset } = await cluster.toLeader(
+        topic,
+        partition,
+        'produce',
+        'Produce',
+        produceRequest(topic, partition, batch),
+      )
       const error = errorCode ? errorOfCode(errorCode) : undefined
       if (error && typeOf(error) !== 'DUPLICATE_SEQUENCE_NUMBER') {
         cluster.forget(topic)
@@ -118,9 +145,10 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
         return attempt()
       }
       who.sequences.set(partition, (first + entries.length) % 2 ** 31)
+      return baseOffset
     }
     try {
-      await cluster.persist(attempt, givenUp)
+      return await cluster.persist(attempt, givenUp)
     } catch (error) {
       identity = undefined
       throw givenUp.aborted ? error : refusal(error)
@@ -129,6 +157,7 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
 
   function refusal(error: unknown): KafkaError {
     const type = typeOf(error)
+    instruments.refused(topic, type)
     const text = error instanceof KafkaError ? error.message : wordsOf(error)
     return new KafkaError(type, `cannot publish to ${topic}: ${text}`, { cause: error })
   }

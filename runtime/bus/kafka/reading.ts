@@ -3,6 +3,7 @@ import type { Cluster } from './cluster.ts'
 import { type Fetcher, type PartitionReader, openFetcher } from './fetcher.ts'
 import { fetchOnce } from './fetch-once.ts'
 import { endsOf } from './offsets.ts'
+import { joinPieces } from './pieces.ts'
 
 const bytesAtOnce = 8 << 20
 const waitMs = 1_000
@@ -83,5 +84,10 @@ async function stretch(cluster: Cluster, { topic, partition, oldest, end }: Stre
     found.push(...messages)
     offset = next
   }
-  return found.filter(({ offset }) => offset < end)
+  return joinPieces(
+    cluster,
+    topic,
+    partition,
+    found.filter(({ offset }) => offset < end),
+  )
 }

@@ -137,6 +137,8 @@ async function makeBroker({ directory, port, properties, format }: BrokerParts):
     async start() {
       child = spawn('java', [...java, ...logging, 'kafka.Kafka', file], { stdio: ['ignore', 'ignore', 'pipe'] })
       started.add(child)
+      // However this process ends, the broker ends with it.
+      spawn('sh', ['-c', `read _; kill -9 ${child.pid} 2>/dev/null`], { stdio: ['pipe', 'ignore', 'ignore'] }).unref()
       await untilServing(child)
     },
   }
