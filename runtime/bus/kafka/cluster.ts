@@ -115,7 +115,7 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
     for (let tries = 1; ; tries++) {
       const [{ topicErrorCode, partitionMetadata }] = await refresh([topic])
       if (!topicErrorCode) return remember(topic, partitionMetadata)
-      if (topicErrorCode !== unknownTopic) throw named(errorOfCode(topicErrorCode), topic)
+      if (topicErrorCode !== unknownTopic) throw errorOfCode(topicErrorCode)
       if (tries === unknownTopicTries)
         throw new KafkaError('UNKNOWN_TOPIC_OR_PARTITION', `topic ${topic} is unknown to Kafka: weir migrate creates it`)
       await sleep(firstPauseMs, undefined, { signal: closing.signal })
@@ -234,8 +234,6 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
 
 const brokerNotAvailable = 8
 const leaderNotAvailable = 5
-
-const named = (error: Error, topic: string) => new KafkaError(typeOf(error), `topic ${topic}: ${wordsOf(error)}`, { cause: error })
 
 /** host:port, or [address]:port. */
 export function parseAddress(text: string): Address {

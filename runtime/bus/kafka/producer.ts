@@ -87,7 +87,7 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
       const parts = divide(waiting, leaders.length, turn++)
       await Promise.all([...parts].map(([partition, shares]) => sendShares(partition, shares, givenUp, failures)))
     } catch (error) {
-      for (const call of waiting) failures.set(call, error)
+      for (const call of waiting) failures.set(call, givenUp.aborted ? error : refusal(error))
     }
     for (const call of waiting)
       if (failures.has(call)) call.reject(failures.get(call))

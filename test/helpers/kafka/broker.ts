@@ -33,7 +33,7 @@ async function fetchJars() {
 }
 
 export interface BrokerOptions {
-  /** Properties of the broker, over those of a small one for tests. `$port` is where it shall listen. */
+  /** Properties of the broker, over those of a small one for tests. `$port` and `$controller` are where it listens. */
   properties?: Readonly<Record<string, string>>
   /** More arguments of the first formatting, such as users. */
   format?: readonly string[]
@@ -66,6 +66,7 @@ export async function startBrokers({ properties = {}, format = [], nodes = 1 }: 
       makeBroker({
         directory: path.join(directory, String(node + 1)),
         port: ports[node],
+        controllerPort: ports[nodes + node],
         properties: { ...small(node + 1, ports[node], ports[nodes + node], voters, nodes), ...properties },
         format,
       }),
@@ -107,15 +108,18 @@ const small = (id: number, port: number, controllerPort: number, voters: string,
 interface BrokerParts {
   directory: string
   port: number
+  controllerPort: number
   properties: Record<string, string>
   format: readonly string[]
 }
 
-async function makeBroker({ directory, port, properties, format }: BrokerParts): Promise<Broker> {
+async function makeBroker({ directory, port, controllerPort, properties, format }: BrokerParts): Promise<Broker> {
   await mkdir(directory, { recursive: true })
   const file = path.join(directory, 'server.properties')
   const all = { ...properties, 'log.dirs': path.join(directory, 'log') }
-  const lines = Object.entries(all).map(([name, value]) => `${name}=${value.replaceAll('$port', String(port))}`)
+  const lines = Object.entries(all).map(
+    ([name, value]) => `${name}=${value.replaceAll('$port', String(port)).replaceAll('$controller', String(controllerPort))}`,
+  )
   await writeFile(file, lines.join('\n'))
   const java = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${jars}/*`]
   const logging = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info']
