@@ -150,7 +150,7 @@ export async function migrateTopics({ kafka }: BusOptions, log: Logger): Promise
   try {
     for (const [topic, settings] of topics(keptOnKafka(kafka))) {
       const { made: isNew, differences } = await untilAborted(bus.prepareTopic(topic, settings), late)
-      if (isNew) made.push(`topic ${topic}: ${kafka.partitions} partitions on ${kafka.replication} brokers each`)
+      if (isNew) made.push(`topic ${topic}: ${kafka.partitions} partitions, replication ${kafka.replication}`)
       for (const one of differences) log.warn({ ...one }, 'a topic has other settings than configured; it is left as it is')
     }
     return made

@@ -29,6 +29,8 @@ export interface Membership extends AsyncDisposable {
 const protocol = 'weir'
 const pauseMs = 500
 const refusedPauseMs = 5_000
+/** When another process has come with our name: time for us to be stopped, or for somebody to name one of us anew. */
+const twinPauseMs = 60_000
 const logEveryMs = 60_000
 
 /** A member of a group that shares the partitions of one topic. Works go on while the group divides them anew, but for what moves. */
@@ -114,7 +116,10 @@ export function openMembership(options: MembershipOptions): Membership {
 
   async function failed(error: unknown) {
     if (typeOf(error) === 'REBALANCE_IN_PROGRESS') return
-    if (typeOf(error) === 'FENCED_INSTANCE_ID') await told(error, refusedPauseMs)
+    if (typeOf(error) === 'FENCED_INSTANCE_ID') {
+      await loseAll()
+      return told(error, twinPauseMs)
+    }
     if (isFenced(error) || Date.now() - lastAnswer > sessionMs) {
       if (owned.length) log.warn({ topic, group: groupId, reason: wordsOf(error) }, 'the group went on without this consumer')
       return loseAll()

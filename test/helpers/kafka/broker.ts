@@ -15,7 +15,9 @@ const clusterId = 'd2VpciB0ZXN0cyBrYWZrYQ'
 /** Why no broker can be started here; nothing when one can. Fetches Kafka from Maven Central the first time. */
 export async function whyNoKafka(): Promise<string | undefined> {
   try {
-    await run('java', ['-version'])
+    const { stderr } = await run('java', ['-version'])
+    const java = Number(/version "(\d+)/.exec(stderr)?.[1])
+    if (!(java >= 17)) throw new Error(`this is Java ${java}`)
     if (!existsSync(jars)) await fetchJars()
     return undefined
   } catch (error) {
