@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
-import type { Delivered } from '../../../runtime/bus/bus.ts'
+import type { Bus, Delivered } from '../../../runtime/bus/bus.ts'
 import { collectMetrics, startTelemetry } from '../../../runtime/telemetry.ts'
 import { assigned, readAll } from '../../contracts/bus.ts'
 import { type Brokers, startBrokers, whyNoKafka } from '../../helpers/kafka/broker.ts'
@@ -123,39 +123,68 @@ else {
     t.deepEqual((await bus.prepareTopic(topic, { maxAgeMs: 5_000 })).differences, differences)
   })
 
-  test('a broker that is killed and comes back is noticed, waited for, and nothing is lost or doubled', async t => {
-    t.timeout(60_000)
-    await using own = await startBrokers()
-    await using bus = await connect(own.addresses.join())
+  /** A number every few milliseconds, and what a group has read of them. */
+  async function traffic(bus: Bus, count: number) {
     await bus.ensureTopic('t')
-    const [broker] = own.nodes
     const seen: number[] = []
-    await using _ = await bus.subscribe('t', 'g', async assignment => {
+    const subscription = await bus.subscribe('t', 'g', async assignment => {
       for (;;)
         for (const { headers, offset } of await assignment.read()) {
           seen.push(Number(headers.n))
           await assignment.commit({ offset: offset + 1, metadata: '' })
         }
     })
-    const publishing = (async () => {
-      for (let n = 0; n < 300; n++) {
+    const publish = async () => {
+      for (let n = 0; n < count; n++) {
         await bus.publish('t', [{ headers: { n: String(n) }, body: randomBytes(10_000) }])
         await sleep(5)
       }
-    })()
+    }
+    const publishing = publish()
+    return {
+      /** Resolves when all is published and read. */
+      async done() {
+        await publishing
+        while (!seen.includes(count - 1)) await sleep(50)
+        await subscription[Symbol.asyncDispose]()
+      },
+      seen: () => [...new Set(seen)],
+      stored: async () => (await Array.fromAsync(bus.recent('t', () => true))).map(({ headers }) => Number(headers.n)).reverse(),
+    }
+  }
+
+  test('a broker that is killed and comes back is noticed, waited for, and nothing is lost or doubled', async t => {
+    t.timeout(90_000)
+    await using own = await startBrokers()
+    await using bus = await connect(own.addresses.join())
+    const [broker] = own.nodes
+    const running = await traffic(bus, 300)
     await sleep(500)
     await broker.kill()
     while (!bus.trouble()) await sleep(50)
     t.regex(bus.trouble()!, /ECONNREFUSED|onnection/)
     await broker.start()
-    await publishing
-    while (!seen.includes(299)) await sleep(50)
+    await running.done()
     t.is(bus.trouble(), undefined)
-    t.deepEqual([...new Set(seen)], range(0, 300))
-    const stored = await Array.fromAsync(bus.recent('t', () => true))
-    t.deepEqual(
-      stored.map(({ headers }) => Number(headers.n)),
-      range(0, 300).reverse(),
-    )
+    t.deepEqual(running.seen(), range(0, 300))
+    t.deepEqual(await running.stored(), range(0, 300))
+  })
+
+  test('three brokers are killed one after the other: publishing and reading go on, and nothing is lost or doubled', async t => {
+    t.timeout(120_000)
+    await using own = await startBrokers({ nodes: 3 })
+    await using bus = await connect(own.addresses.join())
+    const running = await traffic(bus, 600)
+    await sleep(1_000)
+    // The one that leads the partition, or coordinates the group, is among them.
+    for (const broker of own.nodes) {
+      await broker.kill()
+      await sleep(1_500)
+      await broker.start()
+      await sleep(500)
+    }
+    await running.done()
+    t.deepEqual(running.seen(), range(0, 600))
+    t.deepEqual(await running.stored(), range(0, 600))
   })
 }
