@@ -22,6 +22,7 @@ const hourMs = 3_600_000
 const deadLetterBytes = 64 << 20
 const statusEveryMs = 500
 const retryMs = 2_000
+const stopWithinMs = 6_000
 const migratedWithinMs = 30_000
 
 /** Every topic and how it is kept. */
@@ -96,6 +97,8 @@ export async function withBus(
       waiting = undefined
       tell()
     })
+    // Who is told to stop while Kafka is away does not wait for it.
+    signal.addEventListener('abort', () => setTimeout(() => bus[Symbol.asyncDispose](), stopWithinMs).unref(), { once: true })
     if (!atOnce) await told
     await Promise.race([use(bus), told.then(() => new Promise<never>(() => {}))])
   } finally {

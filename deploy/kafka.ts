@@ -56,7 +56,13 @@ export const kafkaProperties = {
     },
     dependentRequired: { user: ['password'], password: ['user'] },
   },
-  partitions: { type: 'integer', minimum: 1, maximum: 1000, default: 6, description: 'Partitions of a topic that weir migrate makes.' },
+  partitions: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 1000,
+    default: 3,
+    description: 'Partitions of a topic that weir migrate makes: as many as there shall be enrichers. More make more and smaller INSERTs.',
+  },
   replication: { type: 'integer', minimum: 1, maximum: 9, default: 3, description: 'Brokers that hold each of them.' },
   retention_hours: {
     type: 'number',

@@ -38,7 +38,10 @@ async function readAll(bus: Bus, group: string) {
       if (some.length) await commit({ offset: some.at(-1)!.offset + 1, metadata: '' })
     }
   })
-  while (read < messages) await sleep(5)
+  for (;;) {
+    if (read >= messages) return
+    await sleep(5)
+  }
 }
 
 await using kafka = await startBrokers()

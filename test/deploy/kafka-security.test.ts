@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import test from 'ava'
+import { Kafka, logLevel } from 'kafkajs'
 import { stringify } from 'yaml'
 import { openKafka } from '../../deploy/kafka.ts'
 import { readConfig } from '../../deploy/config.ts'
@@ -27,7 +28,7 @@ const properties = ({ ca, broker }: Certificates) => ({
   'sasl.mechanism.inter.broker.protocol': 'PLAIN',
   'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
   'listener.name.sasl_ssl.plain.sasl.jaas.config':
-    'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="a" user_admin="a" user_weir="swordfish" user_guest="guest";',
+    'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="a" user_admin="a" user_weir="swordfish" user_guest="guest" user_modest="modest";',
   'listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
   'listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config': 'org.apache.kafka.common.security.scram.ScramLoginModule required;',
   'ssl.keystore.type': 'PEM',
@@ -114,6 +115,34 @@ else {
     await t.throwsAsync(guest.publish('private', [{ headers: {}, body: new Uint8Array(1) }]), {
       message: /^cannot publish to private: .*TOPIC_AUTHORIZATION_FAILED/,
     })
+  })
+
+  test('the rights that the manual names are enough to publish, read, commit and look at the lag', async t => {
+    const { bus: allowed } = await readConfig(await configFile({}))
+    await using bus = openKafka(allowed.kafka, kafka.addresses, log, { create: true })
+    await bus.ensureTopic('weir-rights')
+    const ssl = { ca: await readFile(files.ca), cert: await readFile(files.client.cert), key: await readFile(files.client.key) }
+    const sasl = { mechanism: 'plain', username: 'admin', password: 'a' } as const
+    const admin = new Kafka({ brokers: kafka.addresses, ssl, sasl, logLevel: logLevel.NOTHING }).admin()
+    const rights = { resourceName: 'weir-', resourcePatternType: 4, principal: 'User:modest', host: '*', permissionType: 3 }
+    const right = (resourceType: number, operation: number) => ({ ...rights, resourceType, operation })
+    const [topics, groups] = [2, 3]
+    const [read, write, describe] = [3, 4, 8]
+    await admin.connect()
+    await admin.createAcls({
+      acl: [right(topics, read), right(topics, write), right(topics, describe), right(groups, read), right(groups, describe)],
+    })
+    await admin.disconnect()
+    const { bus: modest } = await readConfig(await configFile({ mechanism: 'plain', user: 'modest', password: 'modest' }))
+    await using own = openKafka(modest.kafka, kafka.addresses, log)
+    await own.ensureTopic('weir-rights')
+    await own.publish('weir-rights', [{ headers: {}, body: new Uint8Array(1) }])
+    await assigned(own, 'weir-rights', 'modest', async assignment => {
+      const [{ offset }] = await readAll(assignment, 1)
+      await assignment.commit({ offset, metadata: '' })
+    })
+    t.like(await own.lag(), [{ topic: 'weir-rights', group: 'modest', messages: 1 }])
+    t.is((await Array.fromAsync(own.recent('weir-rights', () => true))).length, 1)
   })
 
   test('config default shows no password', async t => {

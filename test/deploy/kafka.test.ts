@@ -74,14 +74,14 @@ else {
     }
     const first = await runCli(['migrate'], env)
     t.is(first.code, 0, first.stderr)
-    t.is(first.stdout.match(/^topic weir-\w[\w-]*: 6 partitions, replication 1$/gm)?.length, topicCount, first.stdout)
+    t.is(first.stdout.match(/^topic weir-\w[\w-]*: 3 partitions, replication 1$/gm)?.length, topicCount, first.stdout)
     const second = await runCli(['migrate'], env)
     t.deepEqual([second.code, second.stdout], [0, 'nothing to change\n'])
     const third = await runCli(['migrate'], { ...env, WEIR_KAFKA_PARTITIONS: '12' })
     t.is(third.stdout, 'nothing to change\n')
     t.regex(
       third.stderr,
-      /"a topic has other settings than configured; it is left as it is","topic":"weir-flow-v1","setting":"partitions","is":"6","expected":"12"/,
+      /"a topic has other settings than configured; it is left as it is","topic":"weir-flow-v1","setting":"partitions","is":"3","expected":"12"/,
     )
   })
 

@@ -92,6 +92,8 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
   async function anyWire(): Promise<Wire> {
     let failure: unknown
     const nodes = [...known].map(([node, address]) => [`${node} control`, address] as const)
+    // Those we talk to already come first: a broker that is gone may take seconds to be found so.
+    nodes.sort(([a], [b]) => Number(wires.has(b)) - Number(wires.has(a)))
     for (const [key, address] of [...nodes, ...brokers.map(broker => [`${broker} bootstrap`, parseAddress(broker)] as const)])
       try {
         return await wire(key, address)
@@ -170,13 +172,14 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
     }
   }
 
-  const persist: Cluster['persist'] = async (attempt, signal = closing.signal) => {
+  const persist: Cluster['persist'] = async (attempt, given) => {
+    const signal = given ? AbortSignal.any([given, closing.signal]) : closing.signal
     const mine = Symbol('trouble')
     try {
       for (let failures = 0; ; failures++)
         try {
           signal.throwIfAborted()
-          return await attempt()
+          return await orAborted(attempt(), signal)
         } catch (error) {
           signal.throwIfAborted()
           if (!isPassing(error)) throw error
@@ -230,6 +233,14 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
       await Promise.allSettled(wires.values())
     },
   }
+}
+
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 const brokerNotAvailable = 8

@@ -92,10 +92,10 @@ export function openFetcher({ cluster, purpose: name, onGone = () => {} }: Fetch
 
   async function leaderOf({ topic, partition }: Reader): Promise<number | undefined> {
     try {
-      const { leaders } = await cluster.persist(() => cluster.layout(topic))
+      const { leaders } = await cluster.persist(() => cluster.layout(topic), closing.signal)
       if (leaders[partition] >= 0) return leaders[partition]
     } catch (error) {
-      if (cluster.signal.aborted) return undefined
+      if (closing.signal.aborted || cluster.signal.aborted) return undefined
       cluster.log.error({ topic, partition, reason: wordsOf(error) }, 'cannot read the topic')
     }
     later()
@@ -139,8 +139,9 @@ export function openFetcher({ cluster, purpose: name, onGone = () => {} }: Fetch
   /** What was to be read next is no longer kept, or was never kept: after a broker lost its disk. */
   async function goOn(reader: Reader) {
     const { topic, partition, next } = reader
-    const oldest = await offsetAt(cluster, topic, partition, 'oldest')
-    const offset = oldest > next ? oldest : await offsetAt(cluster, topic, partition, 'end')
+    const ask = (which: 'oldest' | 'end') => cluster.persist(() => offsetAt(cluster, topic, partition, which), closing.signal)
+    const oldest = await ask('oldest')
+    const offset = oldest > next ? oldest : await ask('end')
     const context = { topic, partition, offset: next, instead: offset }
     cluster.log.error(context, 'Kafka no longer has the messages that come next, going on with those it has')
     onGone(topic, partition, Math.max(0, offset - next))

@@ -5,16 +5,18 @@ const timestamps = { oldest: '-2', end: '-1' } as const
 /** The offset of the oldest message, or the one after the newest. */
 export async function offsetAt(cluster: Cluster, topic: string, partition: number, which: keyof typeof timestamps): Promise<number> {
   const request = { topics: [{ topic, partitions: [{ partition, timestamp: timestamps[which] }] }] }
-  const { responses } = await cluster.persist(() => cluster.toLeader(topic, partition, 'control', 'ListOffsets', request))
+  const { responses } = await cluster.toLeader(topic, partition, 'control', 'ListOffsets', request)
   return Number(responses[0].partitions[0].offset)
 }
 
-/** Both ends of every partition, in their order. */
-export async function endsOf(cluster: Cluster, topic: string): Promise<{ oldest: number; end: number }[]> {
-  const { leaders } = await cluster.persist(() => cluster.layout(topic))
+/** Both ends of every partition, in their order; waits for those without a leader. */
+export async function endsOf(cluster: Cluster, topic: string, signal?: AbortSignal): Promise<{ oldest: number; end: number }[]> {
+  const { leaders } = await cluster.persist(() => cluster.layout(topic), signal)
+  const ask = (partition: number, which: keyof typeof timestamps) =>
+    cluster.persist(() => offsetAt(cluster, topic, partition, which), signal)
   return Promise.all(
     leaders.map(async (_, partition) => {
-      const [oldest, end] = await Promise.all([offsetAt(cluster, topic, partition, 'oldest'), offsetAt(cluster, topic, partition, 'end')])
+      const [oldest, end] = await Promise.all([ask(partition, 'oldest'), ask(partition, 'end')])
       return { oldest, end }
     }),
   )

@@ -18,7 +18,7 @@ export async function* follow(
 ): AsyncGenerator<{ messages: Delivered[]; caughtUp: boolean }> {
   if (signal.aborted) return
   using fetcher = openFetcher({ cluster, purpose: 'follow' })
-  const ends = await endsOf(cluster, topic)
+  const ends = await endsOf(cluster, topic, signal).catch(endedBy(signal))
   const readers = ends.map(({ oldest }, partition) => fetcher.open(topic, partition, oldest))
   let caughtUp = false
   while (!signal.aborted) {
@@ -28,8 +28,14 @@ export async function* follow(
     caughtUp = reached
     if (messages.length) continue
     await anyArrival(readers, signal)
-    await openNew(cluster, topic, fetcher, readers)
+    await openNew(cluster, topic, fetcher, readers, signal).catch(endedBy(signal))
   }
+}
+
+/** Who is told to stop stops, with nothing to say about it. */
+const endedBy = (signal: AbortSignal) => (error: unknown) => {
+  if (!signal.aborted) throw error
+  return []
 }
 
 async function anyArrival(readers: readonly PartitionReader[], signal: AbortSignal): Promise<void> {
@@ -40,8 +46,8 @@ async function anyArrival(readers: readonly PartitionReader[], signal: AbortSign
   waiting.abort()
 }
 
-async function openNew(cluster: Cluster, topic: string, fetcher: Fetcher, readers: PartitionReader[]): Promise<void> {
-  const { leaders } = await cluster.persist(() => cluster.layout(topic))
+async function openNew(cluster: Cluster, topic: string, fetcher: Fetcher, readers: PartitionReader[], signal: AbortSignal) {
+  const { leaders } = await cluster.persist(() => cluster.layout(topic), signal)
   while (readers.length < leaders.length) readers.push(fetcher.open(topic, readers.length, 0))
 }
 

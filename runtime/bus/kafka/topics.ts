@@ -17,7 +17,7 @@ export interface Difference {
   expected: string
 }
 
-const timeoutMs = 20_000
+const timeoutMs = 10_000
 const topicResource = 2
 /** What was written since is not compacted. */
 const compactedAfterMs = 6 * 3_600_000

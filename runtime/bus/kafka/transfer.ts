@@ -2,7 +2,7 @@ import type { FetchedPartition, ProducedPartition } from './apis.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import type { RawRequest } from './wire.ts'
 
-const producedWithinMs = 20_000
+const producedWithinMs = 10_000
 
 /** Asks the leader of a partition to store a batch, on every replica that is in step. */
 export function produceRequest(topic: string, partition: number, batch: Buffer): RawRequest {

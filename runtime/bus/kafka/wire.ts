@@ -114,7 +114,7 @@ export async function openWire({
   sasl,
   log,
   connectTimeoutMs = 5_000,
-  requestTimeoutMs = 30_000,
+  requestTimeoutMs = 15_000,
 }: WireOptions): Promise<Wire> {
   const connection = new Connection({
     host,
@@ -134,17 +134,24 @@ export async function openWire({
   connection.setSupportAuthenticationProtocol(true)
   await connection.authenticate()
   const find = lookup(versions)
+  function close() {
+    connection.rejectRequests(new ConnectionError('the connection was closed', { host, port }))
+    connection.disconnect().catch(() => {})
+    connection.socket?.destroy()
+  }
   return {
     isOpen: () => connection.isConnected(),
+    close,
     async send(api, request, { whole = false } = {}) {
       const exchange = 'body' in request ? rawExchange(api, request as RawRequest) : find(apiKeys[api], requests[api])(request)
       const response = whole ? { ...exchange.response, parse: async (decoded: unknown) => decoded } : exchange.response
-      return (await connection.send({ ...exchange, response })) as Response<typeof api>
-    },
-    close() {
-      connection.rejectRequests(new ConnectionError('the connection was closed', { host, port }))
-      connection.disconnect().catch(() => {})
-      connection.socket?.destroy()
+      try {
+        return (await connection.send({ ...exchange, response })) as Response<typeof api>
+      } catch (error) {
+        // Nobody may be at its other end any more.
+        if ((error as Error).name === 'KafkaJSRequestTimeoutError') close()
+        throw error
+      }
     },
   }
 }
