@@ -10,6 +10,8 @@ export interface Part {
   /** Offset of the first message, and the offset after the last. */
   start: number
   end: number
+  /** When the first message was published. */
+  time: number
   rows: number
   blocks: StoredBlock[]
 }
@@ -68,12 +70,13 @@ export async function* readBatches(
 
   /** Messages up to the planned end; without one until there are enough rows or the time is over. */
   async function readPart(end: number | undefined, deadline: number): Promise<Part> {
-    const part: Part = { start, end: start, rows: 0, blocks: [] }
+    const part: Part = { start, end: start, time: 0, rows: 0, blocks: [] }
     while (end === undefined ? part.rows < maxRows : part.end < end) {
       const waitMs = end === undefined ? Math.max(0, deadline - Date.now()) : maxWaitMs
       const message = waitMs || waiting.length ? await next(waitMs) : undefined
       if (!message && end === undefined) break
       if (!message) continue
+      part.time ||= message.time
       start = part.end = message.offset + 1
       const block = await take(message)
       if (!block) continue

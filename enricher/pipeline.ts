@@ -2,7 +2,7 @@ import { openBlock } from '../runtime/block/message.ts'
 import { Writer } from '../runtime/block/writer.ts'
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
 import type { RecordKind } from '../schema/record.ts'
-import { type Batch, type BatchLimits, type StoredBlock, readBatches } from './batch.ts'
+import { type Batch, type BatchLimits, type Part, type StoredBlock, readBatches } from './batch.ts'
 import { Repeats } from './repeats.ts'
 import type { Sink } from './sink/sink.ts'
 import { Draft, type Step } from './step.ts'
@@ -48,7 +48,9 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
   async function store(batch: Batch) {
     await batch.plan()
     const { topic, partition } = assignment
-    await Promise.all(batch.parts.map(part => sink.write(kind, part, `${topic}:${partition}:${part.start}-${part.end}`)))
+    // With the time, because a topic that was deleted and made anew counts from 0 again.
+    const token = ({ start, end, time }: Part) => `${topic}:${partition}:${start}-${end}@${time}`
+    await Promise.all(batch.parts.map(part => sink.write(kind, part, token(part))))
     await batch.done()
   }
 

@@ -110,7 +110,7 @@ export function openFetcher({ cluster, purpose: name, onGone = () => {} }: Fetch
     const positions: FetchPosition[] = wanted.map(({ topic, partition, next }) => ({ topic, partition, offset: next }))
     const request = fetchRequest(positions, { waitMs, maxBytes, maxPartitionBytes })
     try {
-      const answers = await cluster.persist(() => cluster.toNode(leader, purpose, 'Fetch', request), AbortSignal.timeout(waitMs))
+      const answers = await cluster.toNode(leader, purpose, 'Fetch', request)
       for (const answer of answers) await accept(answer, wanted)
     } catch (error) {
       if (closing.signal.aborted || cluster.signal.aborted) return

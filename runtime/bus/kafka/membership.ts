@@ -84,6 +84,7 @@ export function openMembership(options: MembershipOptions): Membership {
     const joined = await join()
     memberId = joined.memberId
     const mine = await sync(joined)
+    signal.throwIfAborted()
     generation = joined.generationId
     lastAnswer = Date.now()
     const before = owned

@@ -3,10 +3,11 @@ import { describe } from '../../log.ts'
 import type { Assignment, Position } from '../bus.ts'
 import type { BusInstruments } from '../instruments.ts'
 import type { Cluster } from './cluster.ts'
-import { isFenced, typeOf } from './error.ts'
+import { isFenced, typeOf, wordsOf } from './error.ts'
 import { type Fetcher, openFetcher } from './fetcher.ts'
 import { openMembership } from './membership.ts'
 import { committedAt } from './positions.ts'
+import { errorOfCode } from './wire.ts'
 
 export interface SubscriptionOptions {
   cluster: Cluster
@@ -23,6 +24,7 @@ export interface SubscriptionOptions {
 
 const maxMetadataBytes = 4_000
 const commitRetryMs = 50
+const refusedPauseMs = 5_000
 /** How long a consumer may take to end before its partition is another's: the rest it does in vain. */
 const letGoMs = 5_000
 
@@ -71,9 +73,25 @@ export function subscription(options: SubscriptionOptions): AsyncDisposable {
     return { end: reason => taken.abort(reason), done }
   }
 
+  /** Where to begin; nothing when Kafka does not say, and what keeps it from that has been told. */
+  async function position(partition: number, signal: AbortSignal): Promise<Position | undefined> {
+    try {
+      return await cluster.persist(() => committedAt(cluster, groupId, topic, partition), signal)
+    } catch (error) {
+      if (signal.aborted) throw error
+      log.error({ topic, partition, group, reason: wordsOf(error) }, 'cannot ask where to go on')
+      await cluster.blockedBy(
+        wordsOf(error),
+        sleep(refusedPauseMs, undefined, { signal }).catch(() => {}),
+      )
+      return undefined
+    }
+  }
+
   async function serve(partition: number, signal: AbortSignal) {
     while (!signal.aborted) {
-      const committed = await cluster.persist(() => committedAt(cluster, groupId, topic, partition), signal)
+      const committed = await position(partition, signal)
+      if (!committed) continue
       await using turn = openTurn({ ...options, partition, committed, held: signal, fetcher, membership })
       try {
         await consume(turn.assignment)
@@ -134,6 +152,8 @@ function openTurn({ cluster, instruments, topic, group, groupId, partition, comm
       try {
         signal.throwIfAborted()
         const { memberId, generation } = membership.identity()
+        // Kafka takes what nobody commits to a group that is empty.
+        if (generation < 0) throw errorOfCode(unknownMember)
         const topics = [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }]
         const request = { groupId, memberId, groupGenerationId: generation, topics }
         return void (await cluster.persist(() => cluster.toCoordinator(groupId, 'control', 'OffsetCommit', request), signal))
@@ -160,6 +180,8 @@ function openTurn({ cluster, instruments, topic, group, groupId, partition, comm
     },
   }
 }
+
+const unknownMember = 25
 
 function checkPosition(topic: string, { offset, metadata }: Position) {
   const size = Buffer.byteLength(metadata)

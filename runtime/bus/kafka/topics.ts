@@ -18,6 +18,7 @@ export interface Difference {
 }
 
 const timeoutMs = 10_000
+const knownWithinMs = 15_000
 const topicResource = 2
 /** What was written since is not compacted. */
 const compactedAfterMs = 6 * 3_600_000
@@ -35,12 +36,22 @@ export async function prepareTopic(
   const topics = [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries }]
   try {
     await cluster.persist(() => cluster.toAny('CreateTopics', { topics, timeout: timeoutMs }))
-    await cluster.persist(() => cluster.layout(topic))
+    await untilKnown(cluster, topic)
     return { made: true, differences: [] }
   } catch (error) {
     if (!isThere(error)) throw creationError(topic, error)
     return { made: false, differences: await differencesOf(cluster, topic, settings, defaults) }
   }
+}
+
+/** Brokers that are busy hear late of a topic that was just made. */
+async function untilKnown(cluster: Cluster, topic: string): Promise<void> {
+  for (const end = Date.now() + knownWithinMs; ;)
+    try {
+      return void (await cluster.persist(() => cluster.layout(topic)))
+    } catch (error) {
+      if (typeOf(error) !== 'UNKNOWN_TOPIC_OR_PARTITION' || Date.now() > end) throw error
+    }
 }
 
 /** kafkajs wraps the answers for several topics. */

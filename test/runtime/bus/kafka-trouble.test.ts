@@ -36,7 +36,7 @@ if (missing) skipped('Kafka in trouble', missing)
 else {
   test.before(async () => {
     kafka = await startBrokers()
-    admin = new Kafka({ brokers: kafka.addresses, logLevel: logLevel.NOTHING }).admin()
+    admin = new Kafka({ brokers: kafka.addresses, logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 500 } }).admin()
     await admin.connect()
   })
   test.after.always(async () => {
