@@ -43,7 +43,7 @@ const layoutAgeMs = 60_000
 const firstPauseMs = 100
 const longestPauseMs = 2_000
 /** A topic that was just made is not known to every broker at once. */
-const unknownTopicTries = 5
+const unknownTopicTries = 12
 const staleTypes = new Set([
   'NOT_LEADER_FOR_PARTITION',
   'LEADER_NOT_AVAILABLE',

@@ -8,6 +8,7 @@ import { assigned, readAll } from '../../contracts/bus.ts'
 import { type Brokers, startBrokers, whyNoKafka } from '../../helpers/kafka/broker.ts'
 import { connect, defaultsFor } from '../../helpers/kafka/bus.ts'
 import { skipped } from '../../helpers/kafka/contract.ts'
+import { until } from '../../helpers/wait.ts'
 
 startTelemetry()
 
@@ -28,7 +29,8 @@ async function metric(name: string, topic: string): Promise<number> {
 async function foreignTopic(settings: Record<string, string>): Promise<string> {
   const topic = `t-${randomUUID()}`
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] })
+  await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }] })
+  await until('the topic', () => admin.fetchTopicMetadata({ topics: [topic] }).then(Boolean, () => false))
   return topic
 }
 
@@ -36,7 +38,7 @@ if (missing) skipped('Kafka in trouble', missing)
 else {
   test.before(async () => {
     kafka = await startBrokers()
-    admin = new Kafka({ brokers: kafka.addresses, logLevel: logLevel.NOTHING, retry: { retries: 20, maxRetryTime: 500 } }).admin()
+    admin = new Kafka({ brokers: kafka.addresses, logLevel: logLevel.NOTHING }).admin()
     await admin.connect()
   })
   test.after.always(async () => {
