@@ -1,4 +1,5 @@
 import { loadObserverProto } from '../../collectors/hubble/proto.ts'
+import { randomNumbers } from './random.ts'
 
 /** A made-up cluster of 2,000 pods, as two nodes of it report it. The same feed for the same arguments. */
 export function hubbleFeed({ flows = 40_000, pods = 2000, seed = 7 } = {}): Buffer[] {
@@ -11,16 +12,6 @@ export function hubbleFeed({ flows = 40_000, pods = 2000, seed = 7 } = {}): Buff
     const message = { flow, node_name: flow.node_name, time: flow.time }
     return Buffer.from(type.encode(type.fromObject(message)).finish())
   })
-}
-
-/** Numbers from 0 to 1 (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0
-    let mixed = Math.imul(seed ^ (seed >>> 15), 1 | seed)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
 }
 
 type Pod = ReturnType<typeof podOf>

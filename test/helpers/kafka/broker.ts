@@ -39,11 +39,15 @@ export interface BrokerOptions {
   properties?: Readonly<Record<string, string>>
   /** More arguments of the first formatting, such as users. */
   format?: readonly string[]
+  /** Options of Java; those of a small one that starts fast by default. */
+  java?: readonly string[]
   nodes?: number
 }
 
 export interface Broker {
   address: string
+  /** While it runs. */
+  readonly pid: number | undefined
   stop(): Promise<void>
   kill(): Promise<void>
   /** Resolves when it serves again. */
@@ -59,7 +63,12 @@ const started = new Set<ChildProcess>()
 process.on('exit', () => started.forEach(child => child.kill('SIGKILL')))
 
 /** Real brokers in directories of their own, on free ports, each also a controller. */
-export async function startBrokers({ properties = {}, format = [], nodes = 1 }: BrokerOptions = {}): Promise<Brokers> {
+export async function startBrokers({
+  properties = {},
+  format = [],
+  java = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
+  nodes = 1,
+}: BrokerOptions = {}): Promise<Brokers> {
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-kafka-'))
   const ports = await freePorts(nodes * 2)
   const voters = Array.from({ length: nodes }, (_, node) => `${node + 1}@127.0.0.1:${ports[nodes + node]}`).join()
@@ -71,6 +80,7 @@ export async function startBrokers({ properties = {}, format = [], nodes = 1 }: 
         controllerPort: ports[nodes + node],
         properties: { ...small(node + 1, ports[node], ports[nodes + node], voters, nodes), ...properties },
         format,
+        java,
       }),
     ),
   )
@@ -113,9 +123,10 @@ interface BrokerParts {
   controllerPort: number
   properties: Record<string, string>
   format: readonly string[]
+  java: readonly string[]
 }
 
-async function makeBroker({ directory, port, controllerPort, properties, format }: BrokerParts): Promise<Broker> {
+async function makeBroker({ directory, port, controllerPort, properties, format, java: options }: BrokerParts): Promise<Broker> {
   await mkdir(directory, { recursive: true })
   const file = path.join(directory, 'server.properties')
   const all = { ...properties, 'log.dirs': path.join(directory, 'log') }
@@ -123,7 +134,7 @@ async function makeBroker({ directory, port, controllerPort, properties, format 
     ([name, value]) => `${name}=${value.replaceAll('$port', String(port)).replaceAll('$controller', String(controllerPort))}`,
   )
   await writeFile(file, lines.join('\n'))
-  const java = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-cp', `${jars}/*`]
+  const java = [...options, '-cp', `${jars}/*`]
   const logging = ['-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info']
   await run('java', [...java, ...logging, 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', file, ...format])
   let child: ChildProcess | undefined
@@ -138,6 +149,9 @@ async function makeBroker({ directory, port, controllerPort, properties, format 
 
   return {
     address: `127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid
+    },
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
     async start() {
