@@ -3,14 +3,15 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ClickHouseError } from '../runtime/clickhouse/client.ts'
 import { openEmbeddedClickHouse } from '../runtime/clickhouse/embedded.ts'
+import { ConfigError } from '../runtime/error.ts'
 import type { Logger } from '../runtime/log.ts'
 import { type ServiceStatuses, exitCodes } from '../runtime/service.ts'
 import { type Child, startChild } from './child.ts'
 import { checkPort, claimDirectory } from './claim.ts'
 import type { Config } from './config.ts'
-import { migrate } from './migrate.ts'
 import { prepareBus } from './bus.ts'
-import { type ServiceName, openStore } from './services.ts'
+import type { ServiceName } from './services.ts'
+import { migrateStore } from './store.ts'
 
 const tellEveryMs = 1000
 const storeRetryMs = 1000
@@ -81,6 +82,8 @@ function announce({ http: { host, port }, data_dir: data }: Config, log: Logger)
 /** Starts the embedded server unless another one is configured. */
 async function withClickHouse(config: Config, { stack, statuses, log }: Running): Promise<Config> {
   if (config.clickhouse.url) return config
+  if (config.clickhouse.cluster)
+    throw new ConfigError('clickhouse.cluster (WEIR_CLICKHOUSE_CLUSTER): expected with the addresses of its servers in clickhouse.url')
   const { http_port: httpPort, database } = config.clickhouse
   const server = stack.use(
     await openEmbeddedClickHouse({
@@ -97,10 +100,9 @@ async function withClickHouse(config: Config, { stack, statuses, log }: Running)
 
 /** Creates or updates the tables, as soon as ClickHouse lets us. */
 async function prepareStore(config: Config, { log, signal }: Running): Promise<void> {
-  await using store = openStore(config, 'writer')
   for (let attempt = 0; !signal.aborted; attempt++)
     try {
-      for (const change of await migrate({ clickhouse: store, log, days: config.clickhouse.days })) log.debug({ change }, 'migrated')
+      for (const change of await migrateStore(config, log)) log.debug({ change }, 'migrated')
       return
     } catch (error) {
       if (!(error instanceof ClickHouseError && error.retriable)) throw error

@@ -14,7 +14,16 @@ export interface Config {
   http: { host: string; port: number; allowed_hosts: string[] }
   health: { host: string; port?: number }
   bus: BusOptions
-  clickhouse: { url?: string; reader_url?: string; database: string; http_port?: number; days: Record<string, number>; max_bytes?: number }
+  clickhouse: {
+    url?: string
+    reader_url?: string
+    database: string
+    cluster?: string
+    replicated: boolean
+    http_port?: number
+    days: Record<string, number>
+    max_bytes?: number
+  }
   collect: { name: string } & SourceOptions
   enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
@@ -28,6 +37,11 @@ const daysOf = (table: string, ttl: string) => ({
   description: `Days of ${table}.`,
   defaultIs: /toIntervalDay\((\d+)\)/.exec(ttl)![1],
 })
+const urls = {
+  type: 'string',
+  pattern: '^https?://[^,]+(,https?://[^,]+)*$',
+  expected: 'http://user:password@host:port, or several with commas between',
+}
 const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
 
 /** JSON Schema of the configuration. `description` is what `weir config default` and the reference say of a setting. */
@@ -72,16 +86,13 @@ export const configSchema = {
     }),
     clickhouse: group({
       url: {
-        type: 'string',
-        pattern: '^https?://',
-        expected: 'http://user:password@host:port',
-        description: 'A ClickHouse server; an embedded one by default.',
+        ...urls,
+        description:
+          'A ClickHouse server; an embedded one by default. Of a cluster one server, beside which the others are reached by their own names, or all of them.',
       },
       reader_url: {
-        type: 'string',
-        pattern: '^https?://',
-        expected: 'http://user:password@host:port',
-        description: 'The same server with a read-only user, for queries.',
+        ...urls,
+        description: 'The same server with a read-only user, for queries. Of a cluster, those that are asked when the one before is away.',
       },
       database: {
         type: 'string',
@@ -89,6 +100,17 @@ export const configSchema = {
         default: 'weir',
         expected: 'a name of letters, digits and _',
         description: 'Database of the tables; weir migrate creates it.',
+      },
+      cluster: {
+        type: 'string',
+        minLength: 1,
+        expected: 'the name of a cluster in system.clusters',
+        description: 'Cluster that shares the database, by its name in system.clusters; a single server by default.',
+      },
+      replicated: {
+        type: 'boolean',
+        default: false,
+        description: 'Replicated tables also where no shard has a second replica yet; where one has they are anyway.',
       },
       http_port: { ...port, description: 'HTTP port of the embedded server; a free one by default.' },
       days: {
@@ -99,7 +121,7 @@ export const configSchema = {
         type: 'integer',
         minimum: 1 << 20,
         description:
-          'Bytes all tables together may take: near it the oldest hours of flows and requests go, their rollups stay. No limit by default.',
+          'Bytes all tables of a server together may take: near it the oldest hours of flows and requests go, their rollups stay. No limit by default.',
       },
     }),
     collect: group({
@@ -158,6 +180,8 @@ export const variables = {
   WEIR_CLICKHOUSE_URL: 'clickhouse.url',
   WEIR_CLICKHOUSE_READER_URL: 'clickhouse.reader_url',
   WEIR_CLICKHOUSE_DATABASE: 'clickhouse.database',
+  WEIR_CLICKHOUSE_CLUSTER: 'clickhouse.cluster',
+  WEIR_CLICKHOUSE_REPLICATED: 'clickhouse.replicated',
   WEIR_CLICKHOUSE_HTTP_PORT: 'clickhouse.http_port',
   WEIR_COLLECTOR_NAME: 'collect.name',
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',

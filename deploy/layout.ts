@@ -1,5 +1,6 @@
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import type { TableDefinition, ViewDefinition } from '../schema/clickhouse.ts'
+import type { DistributedDefinition } from '../schema/cluster.ts'
 
 export interface ExistingColumn {
   type: string
@@ -23,6 +24,15 @@ export interface Layout {
   views: Map<string, boolean>
 }
 
+/** What a database should hold. */
+export interface Wanted {
+  database: string
+  tables: readonly TableDefinition[]
+  views: readonly ViewDefinition[]
+  /** On a server of a cluster. */
+  distributed?: readonly DistributedDefinition[]
+}
+
 interface TableRow {
   name: string
   engine: string
@@ -38,15 +48,12 @@ interface ColumnRow {
 }
 
 /** `system` is there whatever the database, so this works before the database does. */
-export async function readLayout(
-  clickhouse: ClickHouse,
-  wanted: { tables: readonly TableDefinition[]; views: readonly ViewDefinition[] },
-): Promise<Layout> {
+export async function readLayout(clickhouse: ClickHouse, wanted: Omit<Wanted, 'database'>): Promise<Layout> {
   const params = { database: clickhouse.database }
   const [database, tables, columns, views] = await Promise.all([
     clickhouse.query('SELECT 1 FROM system.databases WHERE name = {database:String}', { params, database: 'system' }),
     clickhouse.query<TableRow>(tablesSql, { params, database: 'system' }),
-    readColumns(clickhouse, wanted.tables),
+    readColumns(clickhouse, [...wanted.tables, ...(wanted.distributed ?? [])]),
     readViews(clickhouse, wanted.views),
   ])
   const found = new Map<string, ExistingTable>()
@@ -68,7 +75,7 @@ SELECT table, name, type,
 FROM system.columns WHERE database = {database:String} ORDER BY table, position`
 
 /** Both texts of an expression go through ClickHouse's own formatter, so only a real difference is one. */
-async function readColumns(clickhouse: ClickHouse, wanted: readonly TableDefinition[]): Promise<ColumnRow[]> {
+async function readColumns(clickhouse: ClickHouse, wanted: readonly Pick<TableDefinition, 'name' | 'columns'>[]): Promise<ColumnRow[]> {
   const special = wanted.flatMap(({ name: table, columns }) =>
     columns.flatMap(({ name, expression }) => (expression ? [{ column: `${table}.${name}`, expression }] : [])),
   )

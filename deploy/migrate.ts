@@ -3,32 +3,36 @@ import { type ClickHouse, ClickHouseError } from '../runtime/clickhouse/client.t
 import { type Logger, describe } from '../runtime/log.ts'
 import { tables, views } from '../schema/clickhouse.ts'
 import { readLayout } from './layout.ts'
-import { type Change, type Plan, planChanges } from './plan.ts'
+import { type Change, type Wanted, planChanges } from './plan.ts'
 
 export type { Change } from './plan.ts'
 
 const attempts = 8
 
+export interface MigrateOptions {
+  log: Logger
+  /** Days to keep, by table, instead of the schema's. */
+  days?: Readonly<Record<string, number>>
+}
+
 /**
  * Makes the database of `clickhouse` what the schema says: creates what is missing, adds columns, changes how long tables keep. Never
  * loses data: what would rejects with a MigrationError before anything is changed. Safe to repeat, and for several processes at once.
  */
-export async function migrate({
-  clickhouse,
-  log,
-  days = {},
-}: {
-  clickhouse: ClickHouse
-  log: Logger
-  /** Days to keep, by table, instead of the schema's. */
-  days?: Readonly<Record<string, number>>
-}): Promise<Change[]> {
+export function migrate({ clickhouse, log, days = {} }: MigrateOptions & { clickhouse: ClickHouse }): Promise<Change[]> {
+  const { database } = clickhouse
+  return migrateTo({ database, tables: tables({ days }), views: views(database) }, clickhouse, log)
+}
+
+/** The same for any layout. */
+export async function migrateTo(wanted: Wanted, clickhouse: ClickHouse, log: Logger): Promise<Change[]> {
   const made: Change[] = []
   for (let attempt = 1; ; attempt++) {
-    const { changes, leftAlone } = await plan(clickhouse, days)
+    const { changes, leftAlone } = planChanges(await readLayout(clickhouse, wanted), wanted)
     if (changes.length === 0) {
-      if (made.length) log.info({ database: clickhouse.database, changes: made.map(({ what }) => what) }, 'database migrated')
-      if (leftAlone.length) log.warn({ database: clickhouse.database, columns: leftAlone }, 'columns that the schema does not know stay')
+      const of = { database: clickhouse.database, server: clickhouse.where }
+      if (made.length) log.info({ ...of, changes: made.map(({ what }) => what) }, 'database migrated')
+      if (leftAlone.length) log.warn({ ...of, columns: leftAlone }, 'columns that the schema does not know stay')
       return made
     }
     try {
@@ -40,11 +44,6 @@ export async function migrate({
       await sleep(attempt * 50 * Math.random())
     }
   }
-}
-
-async function plan(clickhouse: ClickHouse, days: Readonly<Record<string, number>>): Promise<Plan> {
-  const wanted = { database: clickhouse.database, tables: tables({ days }), views: views(clickhouse.database) }
-  return planChanges(await readLayout(clickhouse, wanted), wanted)
 }
 
 async function apply(clickhouse: ClickHouse, changes: readonly Change[], made: Change[]): Promise<void> {

@@ -10,8 +10,8 @@ import { queryCommands } from './commands/query.ts'
 import { truthCommand } from './commands/truth.ts'
 import { migrateTopics } from './bus.ts'
 import { type Config, readConfig } from './config.ts'
-import { migrate } from './migrate.ts'
-import { type ServiceName, openStore, run } from './services.ts'
+import { type ServiceName, run } from './services.ts'
+import { migrateStore } from './store.ts'
 
 interface GlobalOptions {
   config?: string
@@ -80,8 +80,7 @@ program
   .action(async () => {
     const config = await configuration()
     const log = openLog()
-    await using clickhouse = openStore(config, 'writer')
-    const changes = await migrate({ clickhouse, log, days: config.clickhouse.days })
+    const changes = await migrateStore(config, log)
     const made = await migrateTopics(config.bus, log)
     console.log([...changes.map(({ what }) => what), ...made].join('\n') || 'nothing to change')
   })

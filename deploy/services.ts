@@ -2,20 +2,11 @@ import { runDemo } from '../collectors/demo/index.ts'
 import { runCollector } from '../collectors/main.ts'
 import { runEnricher } from '../enricher/main.ts'
 import { runApi } from '../query-api/main.ts'
-import { type ClickHouse, openClickHouse } from '../runtime/clickhouse/client.ts'
-import { ConfigError } from '../runtime/error.ts'
 import { type ServiceContext, runService, untilAborted } from '../runtime/service.ts'
 import { shareDirectory } from '../runtime/clickhouse/lock.ts'
 import { withBus } from './bus.ts'
 import type { Config } from './config.ts'
-
-/** The ClickHouse of this configuration, as the user who writes or the one who only reads. */
-export function openStore({ clickhouse: { url, reader_url, database } }: Config, as: 'writer' | 'reader'): ClickHouse {
-  const chosen = as === 'reader' ? (reader_url ?? url) : url
-  if (!chosen)
-    throw new ConfigError('clickhouse.url (WEIR_CLICKHOUSE_URL): expected the URL of a ClickHouse server; only weir up brings its own')
-  return openClickHouse({ url: chosen, database })
-}
+import { openReader, openShares } from './store.ts'
 
 type Run = (config: Config, context: ServiceContext) => Promise<void>
 
@@ -24,16 +15,16 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 }
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
-  await using clickhouse = openStore(config, 'writer')
+  await using store = await openShares(config, context)
   const { networks, batch } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
   const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes }
-  await withBus(config.bus, context, bus => runEnricher({ bus, clickhouse, options }, context))
+  await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 
 /** Answers without a bus, too: what is stored can be asked for. */
 async function serve(config: Config, context: ServiceContext): Promise<void> {
-  await using clickhouse = openStore(config, 'reader')
+  await using clickhouse = openReader(config)
   await withBus(config.bus, context, bus => runApi({ bus, clickhouse, options: config.http }, context), { atOnce: true })
 }
 

@@ -14,6 +14,8 @@ export interface Part {
   time: number
   rows: number
   blocks: StoredBlock[]
+  /** The share of the rows it belongs to, counted from 0. */
+  shard: number
 }
 
 /** Parts that are stored side by side and committed together. */
@@ -44,21 +46,23 @@ export interface BatchLimits {
 interface Note {
   /** Where the parts of the batch that begins here end. */
   ends?: number[]
+  /** Among how many shards these parts are spread; one when absent. */
+  shards?: number
   /** What the reader of the partition remembers at this position. */
   memory?: string
 }
 
 /**
  * The partition as batches: full ones at once, smaller ones after `maxWaitMs`; an empty one when nothing came for that long. What
- * was planned before a crash comes first, exactly as it was planned.
+ * was planned before a crash comes first, exactly as it was planned: also in the same shards, had some been added since.
  */
 export async function* readBatches(
   assignment: Assignment,
   { remember, take }: Reader,
-  { maxRows = 400_000, maxParts = 2, maxWaitMs = 1000 }: BatchLimits = {},
+  { maxRows = 400_000, maxParts = 2, maxWaitMs = 1000, shards = 1 }: BatchLimits & { shards?: number } = {},
 ): AsyncGenerator<Batch> {
   let start = assignment.committed.offset
-  let { ends: planned, memory = '' } = readNote(assignment.committed.metadata)
+  let { plan: planned, memory = '' } = readNote(assignment.committed.metadata)
   remember(memory)
   const waiting: Delivered[] = []
 
@@ -69,8 +73,8 @@ export async function* readBatches(
   }
 
   /** Messages up to the planned end; without one until there are enough rows or the time is over. */
-  async function readPart(end: number | undefined, deadline: number): Promise<Part> {
-    const part: Part = { start, end: start, time: 0, rows: 0, blocks: [] }
+  async function readPart(shard: number, end: number | undefined, deadline: number): Promise<Part> {
+    const part: Part = { start, end: start, time: 0, rows: 0, blocks: [], shard }
     while (end === undefined ? part.rows < maxRows : part.end < end) {
       const waitMs = end === undefined ? Math.max(0, deadline - Date.now()) : maxWaitMs
       const message = waitMs || waiting.length ? await next(waitMs) : undefined
@@ -89,32 +93,45 @@ export async function* readBatches(
   for (;;) {
     const deadline = Date.now() + maxWaitMs
     const parts: Part[] = []
-    for (let number = 0; number < (planned?.length ?? maxParts); number++) {
-      const part = await readPart(planned?.[number], deadline)
+    const among = planned?.shards ?? shards
+    const first = firstShard(assignment, start, among)
+    for (let number = 0; number < (planned?.ends.length ?? maxParts); number++) {
+      const part = await readPart((first + number) % among, planned?.ends[number], deadline)
       if (part.end > part.start) parts.push(part)
       if (!planned && part.rows < maxRows) break
     }
     planned = undefined
     const before = memory
     memory = remember()
-    yield batchOf(assignment, parts, { before, after: memory })
+    yield batchOf(assignment, parts, { shards: among, before, after: memory })
   }
 }
 
-function batchOf(assignment: Assignment, parts: Part[], memory: { before: string; after: string }): Batch {
+/** Shard of a batch's first part: any, but the same for the same batch. The others follow, so that parts side by side go to different ones. */
+const firstShard = ({ partition }: Assignment, start: number, shards: number) => (Math.imul(start + partition, 0x9e3779b1) >>> 8) % shards
+
+interface Around {
+  shards: number
+  /** What its reader remembers before and after the batch. */
+  before: string
+  after: string
+}
+
+function batchOf(assignment: Assignment, parts: Part[], { shards, before, after }: Around): Batch {
   const ends = parts.map(({ end }) => end)
   return {
     parts,
-    plan: () => assignment.commit({ offset: parts[0].start, metadata: writeNote({ ends, memory: memory.before }) }),
-    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: writeNote({ memory: memory.after }) }),
+    plan: () =>
+      assignment.commit({ offset: parts[0].start, metadata: writeNote({ ends, shards: shards > 1 ? shards : undefined, memory: before }) }),
+    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: writeNote({ memory: after }) }),
   }
 }
 
 /** A note of somebody else's is no plan. */
-function readNote(metadata: string): Note {
+function readNote(metadata: string): { plan?: { ends: number[]; shards: number }; memory?: string } {
   if (!metadata) return {}
-  const { ends, memory } = JSON.parse(metadata) as Note
-  return { ends: Array.isArray(ends) && ends.length ? ends : undefined, memory }
+  const { ends, shards = 1, memory } = JSON.parse(metadata) as Note
+  return { plan: Array.isArray(ends) && ends.length ? { ends, shards } : undefined, memory }
 }
 
-const writeNote = ({ ends, memory }: Note) => (ends || memory ? JSON.stringify({ ends, ...(memory && { memory }) }) : '')
+const writeNote = ({ ends, shards, memory }: Note) => (ends || memory ? JSON.stringify({ ends, shards, ...(memory && { memory }) }) : '')

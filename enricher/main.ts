@@ -1,6 +1,6 @@
 import { openBlock } from '../runtime/block/message.ts'
 import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
-import type { ClickHouse } from '../runtime/clickhouse/client.ts'
+import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
 import { type Instruments, component, meter } from '../runtime/telemetry.ts'
@@ -18,20 +18,25 @@ import { ObjectTable } from './tables/objects.ts'
 export interface EnrichOptions {
   networks?: Networks
   batch?: BatchLimits
-  /** Bytes all tables together may take; no limit when absent. */
+  /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
 }
 
 interface Enricher {
   bus: Bus
-  clickhouse: ClickHouse
+  clickhouse: Inserter
+  /** Every server that keeps rows, for its budget. */
+  servers?: readonly ClickHouse[]
   options: EnrichOptions
 }
 
 const group = 'enricher'
 
 /** Joins every kind of record with what was true at its time and stores it, until the signal is aborted. */
-export async function runEnricher({ bus, clickhouse, options }: Enricher, { log, signal, status }: ServiceContext): Promise<void> {
+export async function runEnricher(
+  { bus, clickhouse, servers = [], options }: Enricher,
+  { log, signal, status }: ServiceContext,
+): Promise<void> {
   const instruments = component('enricher', group)
   const objects = new ObjectTable()
   status('objects', { ready: false, reason: 'loading' })
@@ -55,10 +60,13 @@ export async function runEnricher({ bus, clickhouse, options }: Enricher, { log,
       steps,
       sink,
       limits: options.batch,
+      // Versions of one record replace each other only where they meet.
+      shards: kind.replacing ? 1 : clickhouse.shards,
       unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
       repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
     })
-  if (options.maxBytes) void keepWithin({ clickhouse, maxBytes: options.maxBytes, log, instruments }, signal)
+  if (options.maxBytes)
+    for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
   await using stack = new AsyncDisposableStack()
   for (const kind of Object.values(kinds)) {
     const enriched = kind === kinds.flow || kind === kinds.request

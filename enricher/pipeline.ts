@@ -12,6 +12,8 @@ export interface Pipeline {
   steps: readonly Step[]
   sink: Sink
   limits?: BatchLimits
+  /** Among how many shards the parts are spread. */
+  shards?: number
   /** Told of a message that cannot be read; resolves when it is kept elsewhere. */
   unreadable(message: Delivered, error: Error): Promise<void>
   /** Told of a block that came before. */
@@ -23,7 +25,7 @@ export interface Pipeline {
  * stored and committed after: whoever repeats it repeats the same messages under the same token, which ClickHouse stores once.
  * While one batch is being stored the next is enriched.
  */
-export async function enrich(assignment: Assignment, { kind, steps, sink, limits, unreadable, repeated }: Pipeline): Promise<void> {
+export async function enrich(assignment: Assignment, { kind, steps, sink, limits, shards, unreadable, repeated }: Pipeline): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let failure: unknown
   let repeats = new Repeats()
@@ -54,7 +56,7 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
     await batch.done()
   }
 
-  for await (const batch of readBatches(assignment, { take, remember }, limits)) {
+  for await (const batch of readBatches(assignment, { take, remember }, { ...limits, shards })) {
     if (failure) throw failure
     if (!batch.parts.length) continue
     await storing

@@ -1,4 +1,5 @@
 import { tables } from '../schema/clickhouse.ts'
+import { storedTable, tableSizes } from '../schema/cluster.ts'
 import type { ApiContext } from './context.ts'
 import { statementSettings } from './query.ts'
 import { readRange } from './range.ts'
@@ -45,7 +46,8 @@ const tablesSql = tables()
   })
   .join('\nUNION ALL\n')
 
-const sizesSql = 'SELECT name, total_rows AS rows, total_bytes AS bytes FROM system.tables WHERE database = {database:String}'
+const sizesSql = (from: string) =>
+  `SELECT name, sum(total_rows) AS rows, sum(total_bytes) AS bytes FROM ${from} WHERE database = {database:String} GROUP BY name`
 
 /** How good the data are: how late, how surely attributed, what is missing, and who works. */
 export async function quality(
@@ -61,7 +63,7 @@ export async function quality(
     rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql),
     rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
     rows<Reach>(tablesSql),
-    rows<Size>(sizesSql, { database: clickhouse.database }),
+    rows<Size>(sizesSql(clickhouse.cluster ? tableSizes : 'system.tables'), { database: clickhouse.database }),
     bus?.lag() ?? [],
   ])
   return {
@@ -72,7 +74,7 @@ export async function quality(
     losses: losses.map(({ last_seen, ...loss }) => ({ ...loss, last_seen: writeTime(last_seen) })),
     services: Object.fromEntries(Object.entries(services()).map(([name, { ready, reason, detail }]) => [name, { ready, reason, detail }])),
     bus: lag.map(({ ageMs, ...rest }) => ({ ...rest, age_seconds: ageMs / 1000 })),
-    tables: withSizes(reaches, sizes),
+    tables: withSizes(reaches, sizes, name => storedTable(name, clickhouse)),
   }
 }
 
@@ -94,10 +96,10 @@ interface Size {
   bytes: number
 }
 
-function withSizes(reaches: readonly Reach[], sizes: readonly Size[]): Quality['tables'] {
+function withSizes(reaches: readonly Reach[], sizes: readonly Size[], stored: (table: string) => string): Quality['tables'] {
   const known = new Map(sizes.map(size => [size.name, size]))
   return reaches.map(({ name, oldest, newest }) => {
-    const { rows = 0, bytes = 0 } = known.get(name) ?? {}
+    const { rows = 0, bytes = 0 } = known.get(stored(name)) ?? {}
     const reach = { oldest: rows > 0 ? pointInTime(oldest) : null, newest: rows > 0 ? pointInTime(newest) : null }
     return { table: name, rows, bytes, bytes_per_row: rows > 0 ? bytes / rows : 0, ...reach }
   })

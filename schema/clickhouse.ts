@@ -70,9 +70,9 @@ const codecs: Partial<Record<FieldType, string>> = {
 const rarelyMerged = { merge_selector_base: 10 }
 
 /** Inserts whose repeat is recognised. */
-const deduplicationWindow = 10_000
+export const deduplicationWindow = 10_000
 
-const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+export const quoted = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 export const quoteName = (text: string) => '`' + text.replaceAll('\\', '\\\\').replaceAll('`', '\\`') + '`'
 
 /** What a column holds when nobody wrote it. */
@@ -179,15 +179,15 @@ function rollupDefinition(kind: RecordKind, rollup: Rollup): TableDefinition {
 }
 
 /** What fills a rollup: the first from the records, each coarser one from the finer. */
-function rollupView(kind: RecordKind, index: number, database: string): ViewDefinition {
+function rollupView(kind: RecordKind, index: number, { database, stored }: ViewsOptions): ViewDefinition {
   const rollup = rollups[index]
   const finer = rollups[index - 1]
-  const from = finer ? rollupTable(kind, finer) : kind.name
+  const from = stored(finer ? rollupTable(kind, finer) : kind.name)
   // The bucket is computed inside: an alias named like the column it is made of would be taken for it.
   const source = `SELECT *, ${rollup.bucket(finer ? 'bucket' : 'time')} AS start FROM ${quoteName(database)}.${quoteName(from)}`
   return {
     name: `${rollupTable(kind, rollup)}_view`,
-    to: rollupTable(kind, rollup),
+    to: stored(rollupTable(kind, rollup)),
     select: finer ? coarser(kind, source) : addedUp(kind, source),
   }
 }
@@ -229,9 +229,19 @@ export interface TablesOptions {
   days?: Readonly<Record<string, number>>
 }
 
+interface ViewsOptions {
+  database: string
+  /** Name of the table that holds the rows of a table. */
+  stored: (table: string) => string
+}
+
 /** Every view that fills a rollup. */
-export function views(database: string, of: readonly RecordKind[] = Object.values(kinds)): ViewDefinition[] {
-  return of.flatMap(kind => rolledUp(kind).map((_, index) => rollupView(kind, index, database)))
+export function views(
+  database: string,
+  of: readonly RecordKind[] = Object.values(kinds),
+  stored: ViewsOptions['stored'] = table => table,
+): ViewDefinition[] {
+  return of.flatMap(kind => rolledUp(kind).map((_, index) => rollupView(kind, index, { database, stored })))
 }
 
 /** A column as CREATE TABLE and ADD COLUMN take it. */

@@ -51,5 +51,5 @@ const unsetText = ([name, { description, expected, properties }]: [string, Setti
 function hideSecrets(key: unknown, value: unknown): unknown {
   if (typeof value !== 'string') return value
   if (secrets.test(String(key))) return '(hidden)'
-  return /^https?:\/\/[^/@]*@/.test(value) ? value.replace(/\/\/[^/@]*@/, '//(hidden)@') : value
+  return /^https?:/.test(value) ? value.replaceAll(/\/\/[^/@]*@/g, '//(hidden)@') : value
 }

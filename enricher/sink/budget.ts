@@ -2,11 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
 import type { Instruments } from '../../runtime/telemetry.ts'
+import { storedTable } from '../../schema/cluster.ts'
 import { kinds } from '../../schema/record.ts'
 
 export interface BudgetOptions {
   clickhouse: ClickHouse
-  /** Bytes all tables together may take. */
+  /** Bytes all tables of the server together may take. */
   maxBytes: number
   log: Logger
   instruments: Pick<Instruments, 'discarded'>
@@ -17,7 +18,8 @@ const fullAt = 0.9
 const everyMs = 30_000
 
 /** Records that flood: the rollups of them stay when they go. */
-const rawTables: string[] = Object.values(kinds).flatMap(({ name, measures }) => (measures ? [name] : []))
+const rawTables = (clickhouse: ClickHouse) =>
+  Object.values(kinds).flatMap(({ name, measures }) => (measures ? [storedTable(name, clickhouse)] : []))
 
 interface Partition {
   table: string
@@ -34,7 +36,7 @@ interface Partition {
 export async function makeRoom({ clickhouse, maxBytes, log, instruments }: BudgetOptions): Promise<boolean> {
   const partitions = await readPartitions(clickhouse)
   let over = partitions.reduce((sum, { bytes }) => sum + bytes, 0) - maxBytes * fullAt
-  for (const { table, id, rows, bytes } of removable(partitions)) {
+  for (const { table, id, rows, bytes } of removable(partitions, rawTables(clickhouse))) {
     if (over <= 0) break
     await clickhouse.command(`ALTER TABLE ${table} DROP PARTITION ID {id:String}`, {
       params: { id },
@@ -57,22 +59,21 @@ WHERE active AND database = {database:String} GROUP BY table, id`,
 }
 
 /** Those before this hour, the oldest first. */
-function removable(partitions: readonly Partition[]): Partition[] {
+function removable(partitions: readonly Partition[], tables: readonly string[]): Partition[] {
   const thisHour = Math.floor(Date.now() / 3_600_000) * 3600
-  return partitions
-    .filter(({ table, id }) => rawTables.includes(table) && Number(id) < thisHour)
-    .sort((a, b) => Number(a.id) - Number(b.id))
+  return partitions.filter(({ table, id }) => tables.includes(table) && Number(id) < thisHour).sort((a, b) => Number(a.id) - Number(b.id))
 }
 
 /** Makes room now and then, until the signal is aborted. */
 export async function keepWithin(options: BudgetOptions, signal: AbortSignal): Promise<void> {
-  const { log, maxBytes } = options
+  const { clickhouse, log, maxBytes } = options
   let enough = true
   while (!signal.aborted) {
     try {
       const was = enough
       enough = await makeRoom(options)
-      if (was && !enough) log.warn({ maxBytes }, 'rollups and the records of this hour take more than clickhouse.max_bytes')
+      if (was && !enough)
+        log.warn({ maxBytes, server: clickhouse.where }, 'rollups and the records of this hour take more than clickhouse.max_bytes')
     } catch (error) {
       log.debug({ error: describe(error) }, 'cannot look at the sizes of the tables')
     }

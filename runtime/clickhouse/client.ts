@@ -25,9 +25,30 @@ export interface QueryResult<T> {
   statistics: { elapsed: number; rows_read: number; bytes_read: number }
 }
 
+export interface InsertOptions {
+  token: string
+  /** Which share of the rows it belongs to, counted from 0; a single server takes them all. */
+  shard?: number
+  settings?: Settings
+  signal?: AbortSignal
+}
+
+/** Where records are inserted. */
+export interface Inserter {
+  /** How many shares the rows are kept in; one when absent. */
+  readonly shards?: number
+  /**
+   * Native blocks as one INSERT, which becomes one part a partition. A repeat with the same token and the same blocks counts once, in the
+   * table and in the views that read from it.
+   */
+  insertNative(table: string, blocks: readonly Uint8Array[], options: InsertOptions): Promise<void>
+}
+
 /** A ClickHouse server and a database on it. What fails rejects with a ClickHouseError. */
-export interface ClickHouse extends AsyncDisposable {
+export interface ClickHouse extends Inserter, AsyncDisposable {
   readonly database: string
+  /** The cluster whose servers share the database; absent when it is on this server alone. */
+  readonly cluster?: string
   /** Address without user and password. */
   readonly where: string
   /** Rows as objects; 64-bit numbers are numbers, NaN and infinities null. */
@@ -36,15 +57,6 @@ export interface ClickHouse extends AsyncDisposable {
   command(sql: string, options?: QueryOptions): Promise<void>
   /** The body of the answer as it comes; `sql` names its FORMAT. */
   stream(sql: string, options?: QueryOptions): Promise<Readable>
-  /**
-   * Native blocks as one INSERT, which becomes one part a partition. A repeat with the same token and the same blocks counts once, in the
-   * table and in the views that read from it.
-   */
-  insertNative(
-    table: string,
-    blocks: readonly Uint8Array[],
-    options: { token: string; settings?: Settings; signal?: AbortSignal },
-  ): Promise<void>
   /** Whether the server answers. */
   ping(timeoutMs?: number): Promise<boolean>
 }
@@ -74,6 +86,7 @@ export interface ClickHouseOptions {
   /** http(s)://user:password@host:port */
   url: string
   database?: string
+  cluster?: string
   requestTimeoutMs?: number
   maxConnections?: number
   /** For all statements. */
@@ -83,6 +96,7 @@ export interface ClickHouseOptions {
 export function openClickHouse({
   url,
   database = 'weir',
+  cluster,
   requestTimeoutMs = 120_000,
   maxConnections = 16,
   settings = {},
@@ -117,6 +131,7 @@ export function openClickHouse({
 
   return {
     database,
+    cluster,
     where,
 
     query<T>(sql: string, options: QueryOptions = {}): Promise<QueryResult<T>> {

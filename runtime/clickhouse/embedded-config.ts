@@ -58,10 +58,14 @@ const elements = (values: Record<string, string | number>) =>
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 
+/** What a server of a cluster tells the others to leave to it. */
+const leftToOne = ['max_memory_usage_for_user', 'max_result_rows', 'max_result_bytes', 'max_concurrent_queries_for_user']
+
 /** A limit of 0 means none, so the constraint has a minimum too. */
-const constraints = Object.entries(readerLimits)
-  .map(([name, max]) => `<${name}><min>1</min><max>${max}</max></${name}>`)
-  .join('\n        ')
+const constraints = (clustered: boolean) =>
+  Object.entries(readerLimits)
+    .map(([name, max]) => `<${name}>${clustered && leftToOne.includes(name) ? '' : '<min>1</min>'}<max>${max}</max></${name}>`)
+    .join('\n        ')
 
 const user = (name: keyof Passwords, password: string, grants: readonly string[]) => `<${name}>
       <password_sha256_hex>${sha256(password)}</password_sha256_hex>
@@ -87,7 +91,7 @@ const starter = `<default>
       <grants>${starterGrants}</grants>
     </default>`
 
-function usersXml(passwords: Passwords, readable: string): string {
+function usersXml(passwords: Passwords, { readable, more }: Options): string {
   return `<clickhouse>
   <users>
     ${starter}
@@ -101,7 +105,7 @@ function usersXml(passwords: Passwords, readable: string): string {
       <readonly>2</readonly>
       ${elements(readerLimits)}
       <constraints>
-        ${constraints}
+        ${constraints(more !== undefined)}
         <readonly><const/></readonly>
       </constraints>
     </reader>
@@ -128,13 +132,14 @@ const handlers = (passwords: Passwords) => `<http_handlers>
     </rule>
   </http_handlers>`
 
-function configXml(directory: string, passwords: Passwords): string {
+function configXml(directory: string, passwords: Passwords, more: string): string {
   return `<clickhouse>
   <logger><console>0</console><log>${directory}/server.log</log><size>10M</size><count>2</count></logger>
   <user_directories><users_xml><path>${directory}/users.xml</path></users_xml></user_directories>
   ${handlers(passwords)}
   ${elements(serverSettings)}
   <merge_tree>${elements(mergeTreeSettings)}</merge_tree>
+  ${more}
 </clickhouse>
 `
 }
@@ -157,10 +162,17 @@ function passwordsIn(directory: string): Passwords {
   return made
 }
 
-/** Writes config.xml and users.xml; `readable` is what the reader may select from, as a grant says it. */
-export function writeConfig(directory: string, readable: string): Passwords {
+interface Options {
+  /** What the reader may select from, as a grant says it. */
+  readable: string
+  /** Further configuration of a server of a cluster. */
+  more?: string
+}
+
+/** Writes config.xml and users.xml. */
+export function writeConfig(directory: string, options: Options): Passwords {
   const passwords = passwordsIn(directory)
-  writeWhole(path.join(directory, 'users.xml'), usersXml(passwords, readable), 0o600)
-  writeWhole(path.join(directory, 'config.xml'), configXml(directory, passwords), 0o600)
+  writeWhole(path.join(directory, 'users.xml'), usersXml(passwords, options), 0o600)
+  writeWhole(path.join(directory, 'config.xml'), configXml(directory, passwords, options.more ?? ''), 0o600)
   return passwords
 }

@@ -33,6 +33,11 @@ export interface EmbeddedOptions {
   httpPort?: number
   /** What the reader may select from, as a grant says it. */
   readable?: string
+  /**
+   * Makes it a server of a cluster: a port of ClickHouse's own protocol, on which its starting user is let in without a password, and
+   * more configuration as XML.
+   */
+  cluster?: { tcpPort: number; config: string }
   startTimeoutMs?: number
   onStatus?: (status: EmbeddedStatus) => void
 }
@@ -48,7 +53,7 @@ export async function openEmbeddedClickHouse(options: EmbeddedOptions): Promise<
   await using stack = new AsyncDisposableStack()
   stack.use(lockDirectory(directory))
   await untilUnshared(directory)
-  const passwords = writeConfig(directory, options.readable ?? 'weir.*')
+  const passwords = writeConfig(directory, { readable: options.readable ?? 'weir.*', more: options.cluster?.config })
   const server = stack.use(await startOnPorts(directory, passwords, options))
   void server.supervise()
   const held = stack.move()
@@ -172,16 +177,18 @@ class Server implements AsyncDisposable {
   }
 
   #args(): string[] {
+    const { cluster } = this.#options
     return [
       `--path=${this.#directory}/store`,
       `--config-file=${this.#directory}/config.xml`,
       `--http_port=${this.httpPort}`,
+      ...(cluster ? [`--tcp_port=${cluster.tcpPort}`] : []),
       '--listen_host=127.0.0.1',
       '--log-level=warning',
       '--input-format=LineAsString',
       '--output-format=CSV',
       // The last statement waits for the end of standard input.
-      '--query=SYSTEM START LISTEN HTTP; SELECT count() FROM table',
+      `--query=SYSTEM START LISTEN HTTP; ${cluster ? 'SYSTEM START LISTEN TCP; ' : ''}SELECT count() FROM table`,
     ]
   }
 

@@ -8,6 +8,7 @@ import { migrate } from '../../deploy/migrate.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
 import { openEmbeddedClickHouse } from '../../runtime/clickhouse/embedded.ts'
 import { describe, openLog } from '../../runtime/log.ts'
+import { type TestShards, openClusterDatabase, startShards } from './cluster.ts'
 
 export interface TestDatabase extends AsyncDisposable {
   clickhouse: ClickHouse
@@ -44,8 +45,21 @@ async function startEmbedded(): Promise<TestServer> {
   return embedded
 }
 
+let shards: Promise<TestShards> | undefined
+
+/** A database of its own over as many shards as WEIR_TEST_CLICKHOUSE_SHARDS says. */
+async function openSharded(count: number): Promise<TestDatabase> {
+  shards ??= startShards(count)
+  const started = await shards
+  for (const server of started.servers) server.unref()
+  const opened = await openClusterDatabase(started)
+  return { ...opened, url: started.urls[0], readerUrl: started.servers[0].readerUrl }
+}
+
 /** A database of its own with every table, dropped at the end. */
 export async function openTestDatabase(): Promise<TestDatabase> {
+  const count = Number(process.env.WEIR_TEST_CLICKHOUSE_SHARDS)
+  if (count) return openSharded(count)
   const { url, readerUrl } = await testServer()
   const database = `weir_test_${randomBytes(6).toString('hex')}`
   const clickhouse = openClickHouse({ url, database })

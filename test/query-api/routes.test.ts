@@ -10,6 +10,7 @@ import type { Topology } from '../../query-api/topology.ts'
 import { openClickHouse } from '../../runtime/clickhouse/client.ts'
 import type { ServiceStatuses } from '../../runtime/service.ts'
 import { openApi } from '../../query-api/app.ts'
+import { storedTable } from '../../schema/cluster.ts'
 import { hasClickHouse, openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
 import { type TestApi, openTestApi } from './api.ts'
 import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range } from './traffic.ts'
@@ -321,7 +322,7 @@ const slowest = { max_execution_speed: '1', timeout_before_checking_execution_sp
 promise('a question of a client that has gone is not answered any more', async t => {
   await using database = await openTestDatabase()
   await database.clickhouse.command(
-    `INSERT INTO flow_1m (bucket, server_port, records) SELECT toDateTime(${now / 1000 - 60}) - 60 * (number % 10), number / 10, 1 FROM numbers(300000)`,
+    `INSERT INTO ${storedTable('flow_1m', database.clickhouse)} (bucket, server_port, records) SELECT toDateTime(${now / 1000 - 60}) - 60 * (number % 10), number / 10, 1 FROM numbers(300000)`,
   )
   await using slow = openClickHouse({ url: database.url, database: database.database, settings: slowest })
   await using app = openApi({ clickhouse: slow, log: quietLog, now: () => now })

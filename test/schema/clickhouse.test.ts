@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { rollupKeys, tables, views } from '../../schema/clickhouse.ts'
 import { collectedFields, kinds } from '../../schema/record.ts'
+import { storedTable } from '../../schema/cluster.ts'
 import { hasClickHouse, openTestDatabase } from '../helpers/clickhouse.ts'
 
 const nowMicros = () => Date.now() * 1000
@@ -62,7 +63,9 @@ test('what is no transport has no conversation, and what has no ports has one', 
 test('columns nobody wrote hold the defaults of their fields', async t => {
   if (!(await hasClickHouse(t))) return
   await using database = await openTestDatabase()
-  await database.clickhouse.command("INSERT INTO flow (time, src_address) VALUES (now(), toIPv6('10.0.0.1'))")
+  await database.clickhouse.command(
+    `INSERT INTO ${storedTable('flow', database.clickhouse)} (time, src_address) VALUES (now(), toIPv6('10.0.0.1'))`,
+  )
   const { rows } = await database.clickhouse.query(
     'SELECT verdict, orientation, orientation_source, weight, src_pod, src_attribution, bytes FROM flow',
   )
