@@ -20,31 +20,38 @@ export interface Quality {
 
 const times = 'time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUnixTimestamp64Micro({to:Int64})'
 
-const latenessSql = ['flow', 'request']
-  .map(
+/** All rows of the statements, in the same order each time. */
+const together = (statements: readonly string[], order: string) =>
+  `SELECT * FROM (\n${statements.join('\nUNION ALL\n')}\n) ORDER BY ${order}`
+
+const latenessSql = together(
+  ['flow', 'request'].map(
     kind => `SELECT '${kind}' AS kind, source, count() AS records,
   quantilesTDigest(0.5, 0.95)(greatest(0, toUnixTimestamp64Micro(received) - toUnixTimestamp64Micro(time)) / 1e6) AS lateness
 FROM ${kind} WHERE ${times} GROUP BY source`,
-  )
-  .join('\nUNION ALL\n')
+  ),
+  'kind, source',
+)
 
-const attributionSql = ['src', 'dst']
-  .map(
+const attributionSql = together(
+  ['src', 'dst'].map(
     end => `SELECT '${end}' AS end, ${end}_attribution AS attribution, ${end}_attribution_reason AS reason, count() AS records
 FROM flow WHERE ${times} GROUP BY attribution, reason`,
-  )
-  .join('\nUNION ALL\n')
+  ),
+  'records DESC, end DESC, attribution, reason',
+)
 
 const lossesSql = `SELECT stage, reason, source, reporter, sumIf(count, known) AS count, countIf(NOT known) AS gaps, toUnixTimestamp64Micro(max(time)) AS last_seen
-FROM loss WHERE ${times} GROUP BY stage, reason, source, reporter ORDER BY count DESC, gaps DESC LIMIT 500`
+FROM loss WHERE ${times} GROUP BY stage, reason, source, reporter ORDER BY count DESC, gaps DESC, stage, reason, source, reporter LIMIT 500`
 
 /** The oldest and newest come from the index of the partitions, without reading the rows. */
-const tablesSql = tables()
-  .map(({ name, columns }) => {
+const tablesSql = together(
+  tables().map(({ name, columns }) => {
     const time = columns[0].name
     return `SELECT '${name}' AS name, toUnixTimestamp(min(${time})) AS oldest, toUnixTimestamp(max(${time})) AS newest FROM ${name}`
-  })
-  .join('\nUNION ALL\n')
+  }),
+  'name',
+)
 
 const sizesSql = (from: string) =>
   `SELECT name, sum(total_rows) AS rows, sum(total_bytes) AS bytes FROM ${from} WHERE database = {database:String} GROUP BY name`
@@ -81,7 +88,7 @@ export async function quality(
 function withShares(rows: readonly Omit<Quality['attribution'][number], 'share'>[]): Quality['attribution'] {
   const all = (end: string) => rows.reduce((sum, row) => sum + (row.end === end ? row.records : 0), 0)
   const totals = { src: all('src'), dst: all('dst') }
-  return rows.map(row => ({ ...row, share: row.records / totals[row.end] })).sort((a, b) => b.records - a.records)
+  return rows.map(row => ({ ...row, share: row.records / totals[row.end] }))
 }
 
 interface Reach {

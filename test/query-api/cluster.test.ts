@@ -137,8 +137,7 @@ for (const count of [1, 2])
         context as Parameters<typeof quality>[1],
         AbortSignal.timeout(20_000),
       )
-      const ofRecords = ['flow', 'request'].map(name => tables.find(({ table }) => table === name)!)
-      lateness.sort((a, b) => a.source.localeCompare(b.source))
+      const ofRecords = tables.filter(({ table }) => table === 'flow' || table === 'request')
       return {
         attribution,
         lateness,
