@@ -64,11 +64,10 @@ export async function openCluster({ urls, cluster: name, ...options }: ClusterOp
 
   /** Finds out which server is which. One that does not answer is asked again the next time. */
   function locate(): Promise<PromiseSettledResult<void>[]> {
-    const unknown = endpoints.filter(({ member }) => !member)
-    const asking = unknown.map(async endpoint => {
-      endpoint.member = await readOwn(endpoint.clickhouse, name)
-    })
-    locating ??= Promise.allSettled(asking).finally(() => (locating = undefined))
+    const place = async (endpoint: Endpoint) => {
+      endpoint.member ??= await readOwn(endpoint.clickhouse, name)
+    }
+    locating ??= Promise.allSettled(endpoints.map(place)).finally(() => (locating = undefined))
     return locating
   }
 
