@@ -31,11 +31,12 @@ const tooDear = new Set([
   'QUOTA_EXCEEDED',
 ])
 
-/** Every error as `{error: {code, message, …}}`; what is our fault is logged and not told. */
+/** Every error as `{error: {code, message, …}}`; what is our fault is logged and not told. Nothing is a fault when the client has left. */
 export function answerErrors(app: FastifyInstance, log: Logger): void {
   app.setErrorHandler<FastifyError>((error, request, reply) => {
     const { status, ...body } = describeError(error)
-    if (status >= 500) log.warn({ error, method: request.method, url: request.url.slice(0, 300) }, 'a request failed')
+    const isHeard = !reply.raw.destroyed
+    if (status >= 500 && isHeard) log.warn({ error, method: request.method, url: request.url.slice(0, 300) }, 'a request failed')
     return reply.code(status).send({ error: body })
   })
 }
