@@ -10,8 +10,21 @@ export interface DeadLetter {
   body: Uint8Array
 }
 
-/** A block this collector published earlier. */
-export interface Published {
+/** Who made a block. */
+export interface Origin {
+  /** Whether it was this collector. */
+  own: boolean
+  collector: string
+  /** The agents its records came from, as they were told with `from`, and the reporters of each; of an agent alone, all are its own. */
+  peers: Peers
+}
+
+export type Peers = Readonly<Record<string, readonly string[]>>
+
+/** A block published earlier. */
+export interface Published extends Origin {
+  /** When it was published, in milliseconds. */
+  time: number
   /** 8 bytes a record, as they were given to the builder. */
   ids: Uint8Array
   minTime: number
@@ -23,12 +36,14 @@ export interface Published {
 export interface Outbox {
   /** The block of this kind that is being filled. Ask again after every await: it may be another one then. */
   block(kind: KindName): BlockBuilder
+  /** Remembers that the block of this kind that is being filled has records of these reporters, and that this agent sent them. */
+  from(kind: KindName, peer: string, reporters: Iterable<string>): void
   /** Resolves when no block is full: at once, or when the bus has taken one. */
   ready(): Promise<void>
   /** Publishes all that is there now and resolves when it is durable. */
   flush(): Promise<void>
   /** Keeps what could not be read, for people to look at. At most 100 a second are kept; all are counted by the caller. */
   deadLetter(letter: DeadLetter): void
-  /** What this collector published in the last `withinMs`, newest first. */
-  published(kind: KindName, withinMs: number): AsyncIterable<Published>
+  /** What was published in the last `withinMs`, newest first: by this collector, unless others are wanted. */
+  published(kind: KindName, withinMs: number, isWanted?: (origin: Origin) => boolean): AsyncIterable<Published>
 }

@@ -5,7 +5,8 @@ import type { Bus, Message } from '../runtime/bus/bus.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { Instruments } from '../runtime/telemetry.ts'
 import { type KindName, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
-import type { DeadLetter, Outbox, Published } from './outbox.ts'
+import type { DeadLetter, Origin, Outbox, Published } from './outbox.ts'
+import { Provenance, peersIn } from './provenance.ts'
 
 export interface PublisherOptions {
   bus: Bus
@@ -58,6 +59,7 @@ export function openPublisher({
   const blocked = openBlockage(onBlocked)
   const run = Date.now()
   const lanes = new Map<KindName, Lane>()
+  const provenance = new Provenance()
   let failed: Error | undefined
   let letters = { second: 0, count: 0 }
   const lettersUnderWay = new Set<Promise<void>>()
@@ -94,7 +96,7 @@ export function openPublisher({
 
   async function send(name: KindName, lane: Lane) {
     const builder = lane.spare
-    const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++ })
+    const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++, peers: provenance.take(builder) })
     await publish(topicOf(kinds[name]), message)
     instruments.sent(builder.rows, { kind: name })
     builder.reset()
@@ -119,6 +121,11 @@ export function openPublisher({
       rotate(name, lane).catch(failing)
     }, maxBlockAgeMs)
     return lane.filling
+  }
+
+  function from(name: KindName, peer: string, reporters: Iterable<string>) {
+    const { filling } = laneOf(name)
+    if (filling.rows) provenance.add(filling, peer, reporters)
   }
 
   async function ready() {
@@ -155,11 +162,19 @@ export function openPublisher({
     sent.catch(failing).finally(() => lettersUnderWay.delete(sent))
   }
 
-  async function* published(name: KindName, withinMs: number): AsyncGenerator<Published> {
+  const originOf = (headers: Readonly<Record<string, string>>): Origin => ({
+    own: headers.collector === collector,
+    collector: headers.collector,
+    peers: peersIn(headers.peers),
+  })
+
+  async function* published(name: KindName, withinMs: number, isWanted = ({ own }: Origin) => own): AsyncGenerator<Published> {
     const oldest = Date.now() - withinMs
-    const ours = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : headers.collector === collector)
-    for await (const message of bus.recent(topicOf(kinds[name]), ours))
+    const wanted = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : isWanted(originOf(headers)))
+    for await (const message of bus.recent(topicOf(kinds[name]), wanted))
       yield {
+        ...originOf(message.headers),
+        time: message.time,
         ids: message.ids ?? new Uint8Array(0),
         minTime: Number(message.headers.min_time),
         maxTime: Number(message.headers.max_time),
@@ -167,7 +182,7 @@ export function openPublisher({
       }
   }
 
-  return { block, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
+  return { block, from, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
 }
 
 /** Tells why publishing waits as long as any of it does: once, and again when that is over. */

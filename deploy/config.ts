@@ -185,6 +185,8 @@ export const variables = {
   WEIR_CLICKHOUSE_HTTP_PORT: 'clickhouse.http_port',
   WEIR_COLLECTOR_NAME: 'collect.name',
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
+  WEIR_HUBBLE_SHARE_NUMBER: 'collect.hubble.share.number',
+  WEIR_HUBBLE_SHARE_OF: 'collect.hubble.share.of',
   WEIR_DEMO_RATE: 'demo.rate',
   WEIR_DEMO_SEED: 'demo.seed',
   WEIR_DEMO_HISTORY: 'demo.history',

@@ -51,6 +51,14 @@ export function parseAddress(text: string): Address {
   return { host: parts[1] ?? parts[2], port }
 }
 
+/** The addresses of one setting, each once: a list, or text with commas. Throws ConfigError for what is none. */
+export function parseAddresses(setting: string | readonly string[]): string[] {
+  const all = [setting].flat().flatMap(text => text.split(','))
+  const addresses = new Set(all.map(text => text.trim()).filter(Boolean))
+  addresses.forEach(parseAddress)
+  return [...addresses]
+}
+
 export const authorityOf = (address: Address) =>
   'path' in address
     ? 'localhost'

@@ -2,6 +2,7 @@ import type { Source, SourceContext } from '../source.ts'
 import { Intake } from './intake.ts'
 import { readLine } from './json.ts'
 import { Nodes } from './nodes.ts'
+import { type Peer, peerAt } from './peer.ts'
 import { type Memories, recall } from './recall.ts'
 import { Remembered } from './remember.ts'
 import { tail } from './tail.ts'
@@ -48,15 +49,16 @@ export const hubbleFiles: Source<HubbleFilesOptions> = {
 async function followFiles({ paths, cluster = '', remember = 2_000_000 }: HubbleFilesOptions, context: SourceContext): Promise<void> {
   const { signal, outbox } = context
   const nodes = new Nodes(cluster)
+  const files = peerAt('')
   const memories: Memories = { flow: new Remembered(remember), request: new Remembered(remember), loss: new Remembered(lossCapacity) }
   const intake = new Intake(context, { nodes, memories, source: hubbleFiles.name })
-  await recall(outbox, memories, { nodes, maxRecords: remember, lagMicros: Infinity })
+  await recall(outbox, memories, { nodes, peers: [], others: files, isConfigured: () => true, maxRecords: remember, lagMicros: Infinity })
   const missing = new Map<string, string>()
   const report = () =>
     context.status({ ready: missing.size === 0, reason: [...missing.values()].join(', ') || undefined, detail: { paths } })
   // One at a time: blocks are filled by whoever holds them between two awaits.
   let turn = Promise.resolve()
-  const inTurn = (lines: Buffer[]) => (turn = turn.then(() => takeLines(lines, intake, context)))
+  const inTurn = (lines: Buffer[]) => (turn = turn.then(() => takeLines(lines, { intake, files }, context)))
   report()
   await Promise.all(
     paths.map(path =>
@@ -73,7 +75,11 @@ async function followFiles({ paths, cluster = '', remember = 2_000_000 }: Hubble
   )
 }
 
-async function takeLines(lines: readonly Buffer[], intake: Intake, { instruments }: SourceContext): Promise<void> {
+async function takeLines(
+  lines: readonly Buffer[],
+  { intake, files }: { intake: Intake; files: Peer },
+  { instruments }: SourceContext,
+): Promise<void> {
   const messages: Buffer[] = []
   for (const line of lines) {
     const text = line.toString('utf8').trim()
@@ -87,7 +93,7 @@ async function takeLines(lines: readonly Buffer[], intake: Intake, { instruments
       intake.refuse(error.message, line)
     }
   }
-  await intake.take(inOrder(messages))
+  await intake.take(inOrder(messages), files)
 }
 
 /** The messages the way a stream hands them over. */

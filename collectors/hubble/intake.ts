@@ -2,7 +2,8 @@ import type { SourceContext } from '../source.ts'
 import { Decoder } from './decoder.ts'
 import type { Framing } from './framing.ts'
 import { Losses } from './losses.ts'
-import type { Nodes, ReportingNode } from './nodes.ts'
+import { type Nodes, type ReportingNode, fullNameOf } from './nodes.ts'
+import type { Peer } from './peer.ts'
 import { loadObserverProto } from './proto.ts'
 import type { Memories } from './recall.ts'
 import { UndecodableError } from './wire.ts'
@@ -31,6 +32,10 @@ export class Intake {
   readonly #decoder: Decoder
   readonly #losses: Losses
   readonly #source: string
+  /** Whose messages are taken, from one await to the next. */
+  #peer!: Peer
+  #stretch = 0
+  #sent: ReportingNode[] = []
   #repeated = 0
   #flows = 0
 
@@ -45,21 +50,51 @@ export class Intake {
     this.#losses = new Losses(context.outbox, memories.loss)
   }
 
-  /** Takes the messages of a chunk. Resolves when there is room for more. */
-  async take(framing: Pick<Framing, 'next' | 'bytes' | 'start' | 'end'>): Promise<void> {
-    const { outbox, instruments } = this.#context
+  /** Takes the messages of a chunk, several peers in turn. Resolves when there is room for more. */
+  async take(framing: Pick<Framing, 'next' | 'bytes' | 'start' | 'end'>, peer: Peer): Promise<void> {
     const received = Date.now() * 1000
-    this.#flows = this.#repeated = 0
-    this.#decoder.writeTo(outbox.block('flow'), outbox.block('request'))
+    this.#begin(peer)
     while (framing.next()) {
-      if (this.#decoder.full || this.#losses.full) {
-        await outbox.ready()
-        this.#decoder.writeTo(outbox.block('flow'), outbox.block('request'))
+      // Another peer may have filled the next block meanwhile.
+      while (this.#decoder.full || this.#losses.full) {
+        this.#end()
+        await this.#context.outbox.ready()
+        this.#begin(peer)
       }
       this.#takeOne(framing.bytes, framing.start, framing.end, received)
     }
+    this.#end()
+  }
+
+  /** To be called after every await: another peer may have had its turn, and the blocks may be others. */
+  #begin(peer: Peer): void {
+    const { outbox } = this.#context
+    this.#peer = peer
+    this.#stretch++
+    this.#decoder.writeTo(outbox.block('flow'), outbox.block('request'))
+  }
+
+  /** To be called before every await: counts, and says in the blocks whose records they have. */
+  #end(): void {
+    const { outbox, instruments } = this.#context
+    if (this.#sent.length) {
+      for (const node of this.#sent) this.#peer.nodes.add(node)
+      if (this.#peer.address) {
+        const names = this.#sent.map(fullNameOf)
+        for (const kind of ['flow', 'request', 'loss'] as const) outbox.from(kind, this.#peer.address, names)
+      }
+    }
     instruments.received(this.#flows)
     instruments.discarded(this.#repeated, 'repeated')
+    this.#flows = this.#repeated = 0
+    this.#sent = []
+  }
+
+  /** Remembers that the peer speaks of this node: once for each stretch between two awaits, for that is what a flow can afford. */
+  #spokeOf(node: ReportingNode): void {
+    if (node.stretch === this.#stretch) return
+    node.stretch = this.#stretch
+    this.#sent.push(node)
   }
 
   #takeOne(bytes: Buffer, start: number, end: number, received: number): void {
@@ -82,6 +117,7 @@ export class Intake {
   #heard(node: ReportingNode, time: number): void {
     this.#flows++
     node.flows++
+    this.#spokeOf(node)
     if (this.#decoder.repeated) this.#repeated++
     if (node.gap) this.#closeGap(node, time)
     if (time <= node.last) return
@@ -115,6 +151,7 @@ export class Intake {
   }
 
   #takeLostEvents(node: ReportingNode, lost: NonNullable<RareResponse['lost_events']>, time: number): void {
+    this.#spokeOf(node)
     const [since, until] = [microsOf(lost.first), microsOf(lost.last)]
     if (!this.#losses.lost(node, { source: lost.source, count: lost.num_events_lost, since, until, time }))
       this.#context.instruments.discarded(1, 'repeated', { kind: 'loss' })
@@ -125,6 +162,7 @@ export class Intake {
     const state = (states[state_change] ?? String(state_change)).replace('NODE_', '').toLowerCase()
     for (const name of node_names) {
       const node = this.#nodes.named(name)
+      this.#spokeOf(node)
       if (state === 'connected') node.state = state
       else this.#nodeFailed(node, { state, time, detail: message })
     }
@@ -143,9 +181,9 @@ export class Intake {
     }
   }
 
-  /** To be said when the source is asked again: every node has to send something we know, or its ring was overwritten. */
-  expectOverlap(): void {
-    for (const node of this.#nodes)
+  /** To be said when a peer is asked again: each of its nodes has to send something we know, or its ring was overwritten. */
+  expectOverlap({ nodes }: Peer): void {
+    for (const node of nodes)
       if (node.last)
         node.gap ??= { reason: 'ring_overwritten', since: node.last, after: node.last, detail: 'nothing of what was known came again' }
   }

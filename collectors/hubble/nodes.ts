@@ -14,6 +14,8 @@ export interface ReportingNode {
   /** What Relay says: connected, unavailable, gone, error; '' when nothing was said. */
   state: string
   flows: number
+  /** The stretch of work between two awaits in which it was last spoken of. */
+  stretch: number
   /** Largest time of its flows in microseconds, 0 before the first. */
   last: number
   /** Set while it is open whether something was missed. */
@@ -23,7 +25,7 @@ export interface ReportingNode {
 }
 
 /** The nodes heard of, under one name whatever message names them. */
-export class Nodes implements Iterable<ReportingNode> {
+export class Nodes {
   readonly #nodes = new Map<string, ReportingNode>()
   readonly #cluster: string
 
@@ -42,18 +44,18 @@ export class Nodes implements Iterable<ReportingNode> {
     const key = `${cluster}/${reporter}`
     const known = this.#nodes.get(key)
     if (known) return known
-    const node: ReportingNode = { cluster, reporter, state: '', flows: 0, last: 0 }
+    const node: ReportingNode = { cluster, reporter, state: '', flows: 0, stretch: 0, last: 0 }
     this.#nodes.set(key, node)
     return node
   }
+}
 
-  [Symbol.iterator](): Iterator<ReportingNode> {
-    return this.#nodes.values()
-  }
+/** Name of a node with its cluster, also when that is ''. */
+export const fullNameOf = ({ cluster, reporter }: ReportingNode) => `${cluster}/${reporter}`
 
-  /** Those whose last flow is at most so much older than the newest of all. */
-  active(withinMicros: number): ReportingNode[] {
-    const newest = Math.max(0, ...[...this].map(node => node.last))
-    return [...this].filter(node => node.last > 0 && node.last >= newest - withinMicros)
-  }
+/** Those whose last flow is at most so much older than the newest of all. */
+export function activeAmong(nodes: Iterable<ReportingNode>, withinMicros: number): ReportingNode[] {
+  const all = [...nodes]
+  const newest = all.reduce((newest, { last }) => Math.max(newest, last), 0)
+  return all.filter(({ last }) => last > 0 && last >= newest - withinMicros)
 }

@@ -1,6 +1,6 @@
-import type { Block } from '../../runtime/block/block.ts'
-import type { Outbox, Published } from '../outbox.ts'
-import type { Nodes } from './nodes.ts'
+import type { Origin, Outbox, Published } from '../outbox.ts'
+import { type Nodes, type ReportingNode, activeAmong, fullNameOf } from './nodes.ts'
+import type { Peer } from './peer.ts'
 import type { Remembered } from './remember.ts'
 
 /** Nodes that were silent for longer do not hold back where we go on. */
@@ -8,6 +8,8 @@ export const activeMicros = 600e6
 /** What is asked for again: events of a node are not quite in order. */
 export const overlapMicros = 5e6
 const dayMs = 86_400_000
+/** How much further back than to the newest block it looks for peers. */
+const searchMs = 3_600_000
 
 export interface Memories {
   flow: Remembered
@@ -15,80 +17,127 @@ export interface Memories {
   loss: Remembered
 }
 
-/**
- * Learns from the bus what this collector published: the ids, when each node was last heard, and from where on the source
- * has to be asked again. Undefined when there is nothing to go on from.
- */
-export async function recall(
-  outbox: Pick<Outbox, 'published'>,
-  memories: Memories,
-  { nodes, ...limits }: { nodes: Nodes; maxRecords: number; lagMicros?: number },
-): Promise<number | undefined> {
-  for (const kind of ['loss', 'request'] as const) await load(memories, { outbox, kind, ...limits })
-  const flows = await load(memories, { outbox, kind: 'flow', ...limits })
-  let unrequested = Infinity
-  for (const published of flows) {
-    const block = published.block()
-    hear(nodes, block)
-    unrequested = Math.min(unrequested, oldestWithout(memories.request, published.ids, block))
-  }
-  const since = Math.min(resumeFrom(nodes) ?? Infinity, unrequested - overlapMicros)
-  return Number.isFinite(since) ? since : undefined
-}
-
-/** Where to go on: a little before the last flow of the node that is furthest behind. Microseconds. */
-export function resumeFrom(nodes: Nodes): number | undefined {
-  const active = nodes.active(activeMicros)
-  return active.length ? Math.min(...active.map(node => node.last)) - overlapMicros : undefined
-}
-
-interface Wanted {
-  outbox: Pick<Outbox, 'published'>
-  kind: keyof Memories
+/** Whose records are looked for on the bus. */
+export interface Recalled {
+  nodes: Nodes
+  peers: readonly Peer[]
+  /** Takes the nodes of what this collector published and no peer of today's configuration sent. */
+  others: Peer
+  /** Whether a peer is in the configuration, be it ours to read or not. */
+  isConfigured: (address: string) => boolean
+  /** Whether what other collectors had from our peers counts as well. */
+  ofAll?: boolean
   maxRecords: number
   lagMicros?: number
 }
 
-/** Remembers the newest blocks, as far back as a node may lag, and returns them, the oldest first. */
-async function load(memories: Memories, { outbox, kind, maxRecords, lagMicros = activeMicros }: Wanted): Promise<Published[]> {
-  const found: Published[] = []
-  let records = 0
-  let latest = -Infinity
-  for await (const published of outbox.published(kind, dayMs)) {
-    latest = Math.max(latest, published.maxTime)
-    records += published.ids.length / 8
-    if (records > maxRecords || published.maxTime < latest - lagMicros - 2 * overlapMicros) {
-      memories[kind].horizon = published.maxTime
-      break
-    }
-    found.push(published)
+/**
+ * Learns from the bus what was published of these peers: the ids, when each node was last heard, and from where on each peer has to be
+ * asked again. A peer nobody has read goes on from where those were that are configured no more, for it may be one of them by another
+ * name. What there is nothing to go on from has no time.
+ */
+export async function recall(outbox: Pick<Outbox, 'published'>, memories: Memories, recalled: Recalled): Promise<Map<Peer, number>> {
+  for (const kind of ['loss', 'request'] as const) await load(kind, memories, outbox, recalled)
+  const unrequested = new Map<Peer, number>()
+  for (const block of await load('flow', memories, outbox, recalled)) hear(block, recalled.nodes, memories.request, unrequested)
+  const goOn = new Map<Peer, number>()
+  for (const peer of recalled.peers) {
+    const from = peer.nodes.size ? peer : recalled.others
+    const since = Math.min(resumeFrom(from.nodes) ?? Infinity, (unrequested.get(from) ?? Infinity) - overlapMicros)
+    if (Number.isFinite(since)) goOn.set(peer, since)
   }
-  found.reverse()
-  for (const { ids, minTime, maxTime } of found) memories[kind].load(ids, minTime, maxTime)
-  return found
+  return goOn
+}
+
+/** Where to go on: a little before the last flow of the node that is furthest behind. Microseconds. */
+export function resumeFrom(nodes: Iterable<ReportingNode>): number | undefined {
+  const active = activeAmong(nodes, activeMicros)
+  return active.length ? active.reduce((oldest, { last }) => Math.min(oldest, last), Infinity) - overlapMicros : undefined
+}
+
+/** A block, the peers we look for that are in it, and the nodes of each: all when there are none. */
+interface Found {
+  published: Published
+  senders: Map<Peer, readonly string[]>
+}
+
+function sendersOf({ own, peers }: Origin, { peers: wanted, others, isConfigured, ofAll = false }: Recalled): Found['senders'] {
+  const senders = new Map<Peer, readonly string[]>()
+  if (!own && !ofAll) return senders
+  for (const peer of wanted) if (Object.hasOwn(peers, peer.address)) senders.set(peer, peers[peer.address])
+  if (!own) return senders
+  const gone = Object.keys(peers).filter(address => !isConfigured(address))
+  if (gone.length || !Object.keys(peers).length)
+    senders.set(
+      others,
+      gone.flatMap(address => peers[address]),
+    )
+  return senders
+}
+
+/** Remembers the newest blocks, as far back as a node may lag, and returns them, the oldest first. */
+async function load(kind: keyof Memories, memories: Memories, outbox: Pick<Outbox, 'published'>, recalled: Recalled): Promise<Found[]> {
+  const { peers, others, maxRecords, lagMicros = activeMicros } = recalled
+  const memory = memories[kind]
+  const latest = new Map<Peer, number>()
+  const sought = new Set(peers.length ? peers : [others])
+  const remembered: Found[] = []
+  const heard: Found[] = []
+  let [records, newest] = [0, -Infinity]
+  for await (const published of outbox.published(kind, dayMs, origin => sendersOf(origin, recalled).size > 0)) {
+    const senders = sendersOf(published, recalled)
+    const isFirst = [...senders.keys()].some(peer => !latest.has(peer))
+    let isNear = false
+    for (const peer of senders.keys()) {
+      latest.set(peer, Math.max(latest.get(peer) ?? -Infinity, published.maxTime))
+      if (published.maxTime < latest.get(peer)! - lagMicros - 2 * overlapMicros) sought.delete(peer)
+      else isNear = true
+    }
+    newest = Math.max(newest, published.time)
+    records += isNear ? published.ids.length / 8 : 0
+    if (isNear && records <= maxRecords) remembered.push({ published, senders })
+    else {
+      if (records > maxRecords) for (const peer of senders.keys()) sought.delete(peer)
+      memory.horizon = Math.max(memory.horizon, published.maxTime)
+      // No room for its ids, but it says where a peer was.
+      if (isFirst) heard.push({ published, senders })
+    }
+    if (!sought.size || published.time < newest - searchMs) break
+  }
+  remembered.reverse()
+  for (const { published } of remembered) memory.load(published.ids, published.minTime, published.maxTime)
+  return [...heard.reverse(), ...remembered]
 }
 
 const timeAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296
 
-/** The last time of each node. */
-function hear(nodes: Nodes, block: Block): void {
-  const reporters = block.labels('reporter')
-  const clusters = block.labels('cluster')
+/** The last time of each node, and of each peer the oldest L7 flow whose request was not published before the end: the kinds travel apart. */
+function hear({ published, senders }: Found, nodes: Nodes, requests: Remembered, unrequested: Map<Peer, number>): void {
+  const block = published.block()
+  const [reporters, clusters, types] = [block.labels('reporter'), block.labels('cluster'), block.labels('type')]
   const times = block.words('time')
+  const ids = new Int32Array(new Uint8Array(published.ids).buffer)
+  const l7 = types.keys.indexOf('l7')
+  const known = new Map<number, { node: ReportingNode; heardFrom: Peer[] }>()
   for (let row = 0; row < block.rows; row++) {
-    const node = nodes.of(clusters.keys[clusters.codes[row]], reporters.keys[reporters.codes[row]])
-    node.last = Math.max(node.last, timeAt(times, row))
+    const key = clusters.codes[row] * reporters.keys.length + reporters.codes[row]
+    let sender = known.get(key)
+    if (!sender) {
+      const node = nodes.of(clusters.keys[clusters.codes[row]], reporters.keys[reporters.codes[row]])
+      sender = { node, heardFrom: heardFrom(node, senders) }
+      known.set(key, sender)
+    }
+    const time = timeAt(times, row)
+    if (sender.heardFrom.length) sender.node.last = Math.max(sender.node.last, time)
+    if (types.codes[row] === l7 && time > requests.horizon && !requests.has(ids[row * 2], ids[row * 2 + 1]))
+      for (const peer of sender.heardFrom) unrequested.set(peer, Math.min(unrequested.get(peer) ?? Infinity, time))
   }
 }
 
-/** Time of the oldest L7 flow whose request was not published before the end: the two kinds travel apart. */
-function oldestWithout(requests: Remembered, ids: Uint8Array, block: Block): number {
-  const types = block.labels('type')
-  const l7 = types.keys.indexOf('l7')
-  const times = block.words('time')
-  const words = new Int32Array(new Uint8Array(ids).buffer)
-  let oldest = Infinity
-  for (let row = 0; row < block.rows; row++)
-    if (types.codes[row] === l7 && !requests.has(words[row * 2], words[row * 2 + 1])) oldest = Math.min(oldest, timeAt(times, row))
-  return oldest
+/** The peers a node's records came from; it is one of theirs from now on. */
+function heardFrom(node: ReportingNode, senders: Found['senders']): Peer[] {
+  const name = fullNameOf(node)
+  const peers = [...senders].filter(([, names]) => !names.length || names.includes(name)).map(([peer]) => peer)
+  for (const peer of peers) peer.nodes.add(node)
+  return peers
 }

@@ -1,23 +1,25 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { describe } from '../../runtime/log.ts'
+import { hostname } from 'node:os'
+import { untilAborted } from '../../runtime/service.ts'
 import type { Source, SourceContext } from '../source.ts'
-import { type TlsOptions, parseAddress, tlsSchema } from './address.ts'
+import { type TlsOptions, parseAddresses, tlsSchema } from './address.ts'
 import { type FlowFilter, filterSchema } from './filters.ts'
+import { type Server, followPeer } from './follow.ts'
+import { takeOver } from './handover.ts'
 import { Intake } from './intake.ts'
 import { Nodes } from './nodes.ts'
-import { type Observer, type ObserverNode, type ServerStatus, openObserver } from './observer.ts'
-import { type Memories, recall, resumeFrom } from './recall.ts'
+import { type Peer, peerAt } from './peer.ts'
+import { type Memories, recall } from './recall.ts'
 import { Remembered } from './remember.ts'
+import { Report } from './report.ts'
+import { type ShareOptions, ownShare, shareSchema } from './share.ts'
 
-const pollMs = 10_000
-const steadyMs = 10_000
-const firstRetryMs = 250
-const lastRetryMs = 15_000
 const lossCapacity = 1 << 16
+const addressPattern = '^(unix:.+|.+:[0-9]+)$'
 
 export interface HubbleOptions {
-  /** host:port of Relay or an agent, or unix:///path. */
-  address: string
+  /** host:port of Relay or of agents, or unix:///path: one, several between commas, or a list. */
+  address: string | string[]
+  share?: ShareOptions
   tls?: TlsOptions
   /** Cluster of the nodes whose name carries none. */
   cluster?: string
@@ -29,21 +31,24 @@ export interface HubbleOptions {
   remember?: number
 }
 
-/** Flows of Cilium, from Hubble Relay or the Hubble of one agent. */
+/** Flows of Cilium, from Hubble Relay or the Hubble of agents. */
 export const hubble: Source<HubbleOptions> = {
   name: 'hubble',
-  about: 'Flows of Cilium, from Hubble Relay or the Hubble of one agent.',
+  about: 'Flows of Cilium, from Hubble Relay or the Hubble of agents.',
   options: {
     type: 'object',
     additionalProperties: false,
     required: ['address'],
     properties: {
       address: {
-        type: 'string',
-        pattern: '^(unix:.+|.+:[0-9]+)$',
-        expected: 'host:port or unix:///path',
-        description: 'Hubble Relay, or the Hubble of one agent.',
+        anyOf: [
+          { type: 'string', pattern: addressPattern },
+          { type: 'array', items: { type: 'string', pattern: addressPattern }, minItems: 1 },
+        ],
+        expected: 'host:port or unix:///path, or a list of them',
+        description: 'Hubble Relay, or the Hubble of one agent or of several. In the variable several stand between commas.',
       },
+      share: shareSchema,
       tls: tlsSchema,
       cluster: { type: 'string', default: '', description: 'Cluster of the nodes whose name carries none.' },
       history: {
@@ -65,92 +70,39 @@ export const hubble: Source<HubbleOptions> = {
   run: follow,
 }
 
-/** What we know of the server, for quality. */
-interface Server {
-  status?: ServerStatus
-  nodes?: ObserverNode[]
-}
-
 async function follow(options: HubbleOptions, context: SourceContext): Promise<void> {
-  const { address, tls = false, cluster = '', history = 0, allow = [], deny = [], remember = 2_000_000 } = options
+  const { tls = false, cluster = '', history = 0, allow = [], deny = [], remember = 2_000_000, share } = options
   const { signal, log, outbox } = context
-  const where = parseAddress(address)
+  const addresses = parseAddresses(options.address)
+  const peers = ownShare(addresses, share, hostname()).map(peerAt)
+  const report = new Report(peers, { status: context.status, share, configured: addresses.length })
+  if (share) log.info({ peers: peers.length, of: addresses.length }, 'reading a share of the peers')
   const nodes = new Nodes(cluster)
   const memories: Memories = { flow: new Remembered(remember), request: new Remembered(remember), loss: new Remembered(lossCapacity) }
   const intake = new Intake(context, { nodes, memories })
-  const server: Server = {}
-  const report = (reason?: string) => context.status({ ready: !reason, reason, detail: detailOf(address, nodes, server) })
-  report('connecting')
-  let since = await recall(outbox, memories, { nodes, maxRecords: remember })
-  if (since !== undefined) log.info({ since: new Date(since / 1000) }, 'going on from what was collected before')
-  else if (history > 0) since = (Date.now() - history * 1000) * 1000
-  let away: string | undefined
-  let opened: number | undefined
-  for (let failures = 0; !signal.aborted; failures++) {
-    const started = Date.now()
-    try {
-      await using observer = await openObserver({ address: where, tls })
-      server.status = await observer.serverStatus()
-      if (away !== undefined || !failures) log.info({ address, version: server.status.version }, 'following Hubble')
-      away = undefined
-      report()
-      intake.expectOverlap()
-      opened ??= Date.now() * 1000
-      await whilePolling(observer, server, report, () => observer.flows({ since, allow, deny }, signal, framing => intake.take(framing)))
-      throw new Error('Hubble ended the stream')
-    } catch (error) {
-      if (signal.aborted) return
-      if (away === undefined)
-        log.warn({ address, error }, opened === undefined ? 'cannot reach Hubble yet, trying again' : 'Hubble went away')
-      away = describe(error)
-      report(away)
-    }
-    if (Date.now() - started > steadyMs) failures = 0
-    since = resumeFrom(nodes) ?? since ?? opened
-    const delayMs = Math.min(lastRetryMs, firstRetryMs * 2 ** failures) * (0.5 + Math.random())
-    await sleep(delayMs, undefined, { signal }).catch(() => {})
+  const since = takeOver(peers, {
+    outbox,
+    signal,
+    log,
+    quietMs: share ? (share.handover_seconds ?? 10) * 1000 : 0,
+    onHeld: (peer, collector) => report.set(peer, `still read by ${collector}`),
+    recall: free =>
+      recall(outbox, memories, {
+        nodes,
+        peers: free,
+        others: peerAt(''),
+        isConfigured: address => addresses.includes(address),
+        ofAll: share !== undefined,
+        maxRecords: remember,
+      }),
+  })
+  const begin = async (peer: Peer) => {
+    const known = await since.get(peer)
+    if (known !== undefined) log.info({ address: peer.address, since: new Date(known / 1000) }, 'going on from what was collected before')
+    const first = history > 0 ? (Date.now() - history * 1000) * 1000 : undefined
+    const onState = (reason: string | undefined, server: Server) => report.set(peer, reason, server)
+    await followPeer(peer, { tls, allow, deny, since: known ?? first, intake, onState }, context)
   }
-}
-
-/** Asks the server how it is every few seconds while the work lasts. */
-async function whilePolling(observer: Observer, server: Server, report: () => void, work: () => Promise<void>): Promise<void> {
-  const ended = new AbortController()
-  void (async () => {
-    while (!ended.signal.aborted) {
-      try {
-        server.nodes = await observer.nodes()
-        server.status = await observer.serverStatus()
-      } catch {
-        // The stream tells when the connection is gone; what is known of the server grows old until then.
-      }
-      if (!ended.signal.aborted) report()
-      await sleep(pollMs, undefined, { signal: ended.signal }).catch(() => {})
-    }
-  })()
-  try {
-    await work()
-  } finally {
-    ended.abort()
-  }
-}
-
-function detailOf(address: string, nodes: Nodes, { status, nodes: peers }: Server) {
-  const states = new Map(peers?.map(({ name, state, version }) => [name.split('/').at(-1), { state, version }]))
-  return {
-    address,
-    version: status?.version,
-    seen_flows: status?.seen_flows,
-    connected_nodes: status?.num_connected_nodes?.value,
-    unavailable_nodes: status?.unavailable_nodes,
-    nodes: [...nodes]
-      .filter(node => node.reporter)
-      .map(({ cluster, reporter, state, flows, last }) => ({
-        cluster,
-        reporter,
-        state: states.get(reporter)?.state.replace('NODE_', '').toLowerCase() ?? state,
-        version: states.get(reporter)?.version,
-        flows,
-        last: last ? new Date(last / 1000).toISOString() : undefined,
-      })),
-  }
+  await Promise.all(peers.map(begin))
+  if (!peers.length) await untilAborted(signal)
 }

@@ -17,10 +17,12 @@ export interface Origin {
   collector: string
   run: number
   sequence: number
+  /** Which agents the records came from, when that is remembered. */
+  peers?: string
 }
 
 /** The block as a message: Native format under zstd, with what a reader must know before it looks inside in the headers. */
-export async function blockMessage(builder: BlockBuilder, { collector, run, sequence }: Origin): Promise<Message> {
+export async function blockMessage(builder: BlockBuilder, { collector, run, sequence, peers }: Origin): Promise<Message> {
   const { kind, rows, minTime, maxTime } = builder
   const ids = builder.ids.slice(0, rows * 8)
   const bytes = builder.encode()
@@ -33,6 +35,7 @@ export async function blockMessage(builder: BlockBuilder, { collector, run, sequ
     collector,
     run: String(run),
     sequence: String(sequence),
+    ...(peers !== undefined && { peers }),
     encoding: 'zstd',
     bytes: String(bytes.length),
   }
