@@ -21,9 +21,14 @@ export class Provenance {
   }
 }
 
-/** What `take` wrote; nothing when there is none. */
+/** What `take` wrote; nothing when there is none, or none that can be read. */
 export function peersIn(header: string | undefined): Peers {
-  return header ? (JSON.parse(header) as Peers) : {}
+  if (!header) return {}
+  try {
+    return JSON.parse(header) as Peers
+  } catch {
+    return {}
+  }
 }
 
 function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -21,6 +21,7 @@ export interface Server {
 
 export interface FollowOptions {
   tls: TlsOptions
+  windowBytes: number
   allow: readonly FlowFilter[]
   deny: readonly FlowFilter[]
   /** Where to begin, in microseconds; without it only new flows come. */
@@ -36,7 +37,7 @@ export async function followPeer(
   options: FollowOptions,
   { signal, log }: Pick<SourceContext, 'signal' | 'log'>,
 ): Promise<void> {
-  const { tls, allow, deny, intake, onState } = options
+  const { tls, windowBytes, allow, deny, intake, onState } = options
   const { address } = peer
   const where = parseAddress(address)
   const server: Server = {}
@@ -46,7 +47,7 @@ export async function followPeer(
   for (let failures = 0; !signal.aborted; failures++) {
     const started = Date.now()
     try {
-      await using observer = await openObserver({ address: where, tls })
+      await using observer = await openObserver({ address: where, tls, windowBytes })
       server.status = await observer.serverStatus()
       if (away !== undefined || !failures) log.info({ address, version: server.status.version }, 'following Hubble')
       away = undefined

@@ -5,7 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import { Framing, frame } from './framing.ts'
 import { GrpcError, failureOf } from './grpc-status.ts'
 
-const windowBytes = 16 << 20
+const defaultWindowBytes = 16 << 20
 const frameBytes = 1 << 20
 const sessionMegabytes = 256
 
@@ -15,6 +15,8 @@ export interface ChannelOptions {
   /** A connection that is established, with HTTP/2 agreed on. */
   connection: Duplex
   maxMessageBytes?: number
+  /** How much the peer may send that nobody has read yet. */
+  windowBytes?: number
   /** Asks whether the peer is still there after so long without a byte from it… */
   idleMs?: number
   /** …and gives the connection up when it does not answer for so long. */
@@ -36,6 +38,7 @@ export async function openChannel({
   authority,
   connection,
   maxMessageBytes,
+  windowBytes = defaultWindowBytes,
   idleMs = 20_000,
   answerMs = 10_000,
 }: ChannelOptions): Promise<Channel> {

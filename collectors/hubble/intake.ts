@@ -72,6 +72,7 @@ export class Intake {
     this.#peer = peer
     this.#stretch++
     this.#decoder.writeTo(outbox.block('flow'), outbox.block('request'))
+    this.#losses.follow()
   }
 
   /** To be called before every await: counts, and says in the blocks whose records they have. */

@@ -19,16 +19,22 @@ export class Losses {
   readonly #outbox: Outbox
   readonly #known: Remembered
   readonly #id = new IdReader()
-  #block: BlockBuilder | undefined
+  #block!: BlockBuilder
 
   constructor(outbox: Outbox, known: Remembered) {
     this.#outbox = outbox
     this.#known = known
+    this.follow()
+  }
+
+  /** To be called after every await: the block may be another one. */
+  follow(): void {
+    this.#block = this.#outbox.block('loss')
   }
 
   /** Whether a block must be taken away first. */
   get full(): boolean {
-    return this.#block?.full ?? false
+    return this.#block.full
   }
 
   /** Events the agent says it lost. False when this was known. */
@@ -66,7 +72,6 @@ export class Losses {
     const { low, high } = this.#id
     if (!this.#known.add(low, high, loss.time)) return false
     const id = new Uint8Array(Int32Array.of(low, high).buffer)
-    this.#block = this.#outbox.block('loss')
     this.#block.add({ ...loss, received: Date.now() * 1000, source: 'hubble', stage: 'agent' }, id)
     return true
   }

@@ -40,7 +40,13 @@ export interface Observer extends AsyncDisposable {
   flows(request: FlowsRequest, signal: AbortSignal, take: (framing: Framing) => Promise<void>): Promise<void>
 }
 
-export async function openObserver(options: { address: Address; tls: TlsOptions; idleMs?: number; answerMs?: number }): Promise<Observer> {
+export async function openObserver(options: {
+  address: Address
+  tls: TlsOptions
+  windowBytes?: number
+  idleMs?: number
+  answerMs?: number
+}): Promise<Observer> {
   const { address, tls, ...watch } = options
   const channel = await openChannel({ authority: authorityOf(address), connection: await connect(address, tls), ...watch })
   return {

@@ -21,7 +21,9 @@ export interface Memories {
 export interface Recalled {
   nodes: Nodes
   peers: readonly Peer[]
-  /** Takes the nodes of what this collector published and no peer of today's configuration sent. */
+  /** Those that are read already. */
+  read?: readonly Peer[]
+  /** Takes the nodes of peers that are configured no more. */
   others: Peer
   /** Whether a peer is in the configuration, be it ours to read or not. */
   isConfigured: (address: string) => boolean
@@ -40,6 +42,7 @@ export async function recall(outbox: Pick<Outbox, 'published'>, memories: Memori
   for (const kind of ['loss', 'request'] as const) await load(kind, memories, outbox, recalled)
   const unrequested = new Map<Peer, number>()
   for (const block of await load('flow', memories, outbox, recalled)) hear(block, recalled.nodes, memories.request, unrequested)
+  for (const { nodes } of [...recalled.peers, ...(recalled.read ?? [])]) for (const node of nodes) recalled.others.nodes.delete(node)
   const goOn = new Map<Peer, number>()
   for (const peer of recalled.peers) {
     const from = peer.nodes.size ? peer : recalled.others
@@ -65,13 +68,10 @@ function sendersOf({ own, peers }: Origin, { peers: wanted, others, isConfigured
   const senders = new Map<Peer, readonly string[]>()
   if (!own && !ofAll) return senders
   for (const peer of wanted) if (Object.hasOwn(peers, peer.address)) senders.set(peer, peers[peer.address])
-  if (!own) return senders
-  const gone = Object.keys(peers).filter(address => !isConfigured(address))
-  if (gone.length || !Object.keys(peers).length)
-    senders.set(
-      others,
-      gone.flatMap(address => peers[address]),
-    )
+  const addresses = Object.keys(peers)
+  const gone = addresses.filter(address => !isConfigured(address))
+  const names = gone.flatMap(address => peers[address])
+  if (gone.length || (own && !addresses.length)) senders.set(others, names)
   return senders
 }
 
@@ -93,7 +93,7 @@ async function load(kind: keyof Memories, memories: Memories, outbox: Pick<Outbo
       if (published.maxTime < latest.get(peer)! - lagMicros - 2 * overlapMicros) sought.delete(peer)
       else isNear = true
     }
-    newest = Math.max(newest, published.time)
+    if (published.own || [...senders.keys()].some(peer => peer !== others)) newest = Math.max(newest, published.time)
     records += isNear ? published.ids.length / 8 : 0
     if (isNear && records <= maxRecords) remembered.push({ published, senders })
     else {

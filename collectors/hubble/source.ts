@@ -14,6 +14,10 @@ import { Report } from './report.ts'
 import { type ShareOptions, ownShare, shareSchema } from './share.ts'
 
 const lossCapacity = 1 << 16
+/** What all peers together, and each of them, may send that nobody has read yet: it is kept in memory while the bus takes nothing. */
+const windowsBytes = 128 << 20
+const mostWindowBytes = 16 << 20
+const leastWindowBytes = 1 << 20
 const addressPattern = '^(unix:.+|.+:[0-9]+)$'
 
 export interface HubbleOptions {
@@ -79,6 +83,7 @@ async function follow(options: HubbleOptions, context: SourceContext): Promise<v
   if (share) log.info({ peers: peers.length, of: addresses.length }, 'reading a share of the peers')
   const nodes = new Nodes(cluster)
   const memories: Memories = { flow: new Remembered(remember), request: new Remembered(remember), loss: new Remembered(lossCapacity) }
+  const windowBytes = Math.min(mostWindowBytes, Math.max(leastWindowBytes, Math.floor(windowsBytes / peers.length)))
   const intake = new Intake(context, { nodes, memories })
   const since = takeOver(peers, {
     outbox,
@@ -86,22 +91,22 @@ async function follow(options: HubbleOptions, context: SourceContext): Promise<v
     log,
     quietMs: share ? (share.handover_seconds ?? 10) * 1000 : 0,
     onHeld: (peer, collector) => report.set(peer, `still read by ${collector}`),
-    recall: free =>
-      recall(outbox, memories, {
-        nodes,
-        peers: free,
-        others: peerAt(''),
-        isConfigured: address => addresses.includes(address),
-        ofAll: share !== undefined,
-        maxRecords: remember,
-      }),
+    recall: async free => {
+      const others = peerAt('')
+      const read = peers.filter(peer => !free.includes(peer))
+      const isConfigured = (address: string) => addresses.includes(address)
+      const wanted = { nodes, peers: free, read, others, isConfigured, ofAll: share !== undefined, maxRecords: remember }
+      const known = await recall(outbox, memories, wanted)
+      if (free.some(peer => !peer.nodes.size)) intake.expectOverlap(others)
+      return known
+    },
   })
   const begin = async (peer: Peer) => {
     const known = await since.get(peer)
     if (known !== undefined) log.info({ address: peer.address, since: new Date(known / 1000) }, 'going on from what was collected before')
     const first = history > 0 ? (Date.now() - history * 1000) * 1000 : undefined
     const onState = (reason: string | undefined, server: Server) => report.set(peer, reason, server)
-    await followPeer(peer, { tls, allow, deny, since: known ?? first, intake, onState }, context)
+    await followPeer(peer, { windowBytes, tls, allow, deny, since: known ?? first, intake, onState }, context)
   }
   await Promise.all(peers.map(begin))
   if (!peers.length) await untilAborted(signal)

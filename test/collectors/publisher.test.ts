@@ -260,3 +260,24 @@ test('what was published is read back newest first, of this collector and this t
   await sleep(20)
   t.deepEqual(await Array.fromAsync(outbox.published('flow', 1)), [])
 })
+
+test('a block says which peers its records came from, and whose the reporters are when there are several', async t => {
+  await using own = await openTestBus()
+  await using other = open(own.bus, { collector: 'other' })
+  await using outbox = open(own.bus)
+  for (const peers of [{ 'a:1': ['c/x', 'c/y'] }, { 'a:1': ['c/x'], 'b:1': ['c/z'] }, {}]) {
+    add(other, 1)
+    for (const [peer, reporters] of Object.entries(peers)) other.from('flow', peer, reporters)
+    await other.flush()
+  }
+  const found = await Array.fromAsync(outbox.published('flow', 60_000, () => true))
+  t.deepEqual(
+    found.map(({ collector, own: isOwn, peers }) => [collector, isOwn, peers]),
+    [
+      ['other', false, {}],
+      ['other', false, { 'a:1': ['c/x'], 'b:1': ['c/z'] }],
+      ['other', false, { 'a:1': [] }],
+    ],
+  )
+  t.is((await Array.fromAsync(outbox.published('flow', 60_000, ({ peers }) => 'b:1' in peers))).length, 1)
+})

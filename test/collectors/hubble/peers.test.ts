@@ -216,17 +216,49 @@ test('a collector by another name goes on where the one before it was', async t 
   t.deepEqual(await published(bus.bus, 'loss'), [])
 })
 
-test('an agent under another address goes on where it was', async t => {
+test('an agent under another address goes on where it was, or its gap is told', async t => {
   await using bus = await openTestBus()
-  await using two = await openAgents('ab')
-  const first = start(hubble, { address: two.address }, bus.bus)
-  await connected(two.agents)
-  two.add(10)
-  await count(bus.bus, 20)
+  await using three = await openAgents('abc')
+  const first = start(hubble, { address: three.address }, bus.bus)
+  await connected(three.agents)
+  three.add(10)
+  await count(bus.bus, 30)
   await first.kill()
-  two.add(10)
-  const renamed = two.agents[1].address.replace('127.0.0.1', 'localhost')
-  await using _second = start(hubble, { address: [two.agents[0].address, renamed] }, bus.bus)
-  await count(bus.bus, 40)
-  t.deepEqual(await flows(bus.bus), expected('ab', 0, 20))
+  three.add(10)
+  three.agents[2].forget()
+  const renamed = three.address.map((address, index) => (index ? address.replace('127.0.0.1', 'localhost') : address))
+  await using _second = start(hubble, { address: renamed }, bus.bus)
+  await connected(three.agents)
+  three.add(10)
+  await count(bus.bus, 80)
+  t.deepEqual(await flows(bus.bus), [...expected('ab', 0, 30), ...expected('c', 0, 10), ...expected('c', 20, 30)].sort())
+  const losses = await until('the gap', async () => {
+    const found = await published(bus.bus, 'loss')
+    return found.length > 0 && found
+  })
+  t.deepEqual(
+    losses.map(({ reporter, reason }) => [reporter, reason]),
+    [['c', 'ring_overwritten']],
+  )
+})
+
+test('blocks that several peers fill at once go out whole, and a small bus holds up nobody for ever', async t => {
+  await using bus = await openTestBus()
+  await using agents = await openAgents('abcdef')
+  await using _running = start(hubble, { address: agents.address }, bus.bus, { rowsPerBlock: 7 })
+  await connected(agents.agents)
+  const lost = (number: number) => ({
+    lost_events: { source: 1, num_events_lost: number, first: { seconds: begin + number }, last: { seconds: begin + number } },
+    node_name: 'a',
+    time: { seconds: begin + number, nanos: 0 },
+  })
+  for (let round = 0; round < 10; round++) {
+    agents.add(30)
+    for (const { calls } of agents.agents)
+      for (const { send } of calls) send(...Array.from({ length: 5 }, (_, index) => lost(round * 5 + index + 1)))
+  }
+  await count(bus.bus, 1800)
+  await until('50 losses', async () => (await published(bus.bus, 'loss')).length >= 50)
+  t.deepEqual(await flows(bus.bus), expected('abcdef', 0, 300))
+  t.is((await published(bus.bus, 'loss')).length, 50)
 })
