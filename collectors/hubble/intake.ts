@@ -54,16 +54,19 @@ export class Intake {
   async take(framing: Pick<Framing, 'next' | 'bytes' | 'start' | 'end'>, peer: Peer): Promise<void> {
     const received = Date.now() * 1000
     this.#begin(peer)
-    while (framing.next()) {
-      // Another peer may have filled the next block meanwhile.
-      while (this.#decoder.full || this.#losses.full) {
-        this.#end()
-        await this.#context.outbox.ready()
-        this.#begin(peer)
+    try {
+      while (framing.next()) {
+        // Another peer may have filled the next block meanwhile.
+        while (this.#decoder.full || this.#losses.full) {
+          this.#end()
+          await this.#context.outbox.ready()
+          this.#begin(peer)
+        }
+        this.#takeOne(framing.bytes, framing.start, framing.end, received)
       }
-      this.#takeOne(framing.bytes, framing.start, framing.end, received)
+    } finally {
+      this.#end()
     }
-    this.#end()
   }
 
   /** To be called after every await: another peer may have had its turn, and the blocks may be others. */

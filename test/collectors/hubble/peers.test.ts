@@ -1,10 +1,12 @@
 import test from 'ava'
+import { frame } from '../../../collectors/hubble/framing.ts'
 import { hubble } from '../../../collectors/hubble/source.ts'
 import { readerOf } from '../../../collectors/hubble/share.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { openTestBus } from '../../helpers/bus.ts'
 import { until } from '../../helpers/wait.ts'
 import { type FlowsCall, openObserverServer } from './observer-server.ts'
+import { responseType } from './reference.ts'
 import { type Running, published, start } from './running.ts'
 
 const begin = 1_790_000_000
@@ -69,7 +71,7 @@ const expected = (nodes: string, from: number, to: number) =>
 const count = (bus: Bus, atLeast: number) => until(`${atLeast} flows`, async () => (await published(bus, 'flow')).length >= atLeast)
 
 const collector = (bus: Bus, address: string[], number: number, of: number): Running =>
-  start(hubble, { address, share: { number, of, handover_seconds: 1 } }, bus, { collector: `weir-${number}/hubble` })
+  start(hubble, { address, share: { number, of, handover_seconds: 3 } }, bus, { collector: `weir-${number}/hubble` })
 
 interface PeerDetail {
   address: string
@@ -261,4 +263,38 @@ test('blocks that several peers fill at once go out whole, and a small bus holds
   await until('50 losses', async () => (await published(bus.bus, 'loss')).length >= 50)
   t.deepEqual(await flows(bus.bus), expected('abcdef', 0, 300))
   t.is((await published(bus.bus, 'loss')).length, 50)
+})
+
+test('what came before a stream went wrong is known to be of its peer, and of no other', async t => {
+  await using bus = await openTestBus()
+  const compressed = Buffer.from([1, 0, 0, 0, 0])
+  await using broken = await openObserverServer(({ stream }) => {
+    const encoded = [0, 1, 2].map(number =>
+      frame(
+        responseType()
+          .encode(responseType().fromObject(flow('x', number)))
+          .finish(),
+      ),
+    )
+    stream.write(Buffer.concat([...encoded, compressed]))
+  })
+  await using one = await openAgents('a')
+  const address = [broken.address, ...one.address]
+  const first = start(hubble, { address }, bus.bus)
+  await connected(one.agents)
+  one.add(100)
+  await count(bus.bus, 103)
+  await until('it to be asked again', () => broken.asked.length > 1)
+  one.add(1)
+  await count(bus.bus, 104)
+  t.deepEqual(
+    details(first).map(({ nodes }) => nodes.map(({ reporter }) => reporter).join()),
+    ['x', 'a'],
+  )
+  await first.kill()
+  const before = broken.asked.length
+  await using _second = start(hubble, { address }, bus.bus)
+  await until('both to be asked again', () => broken.asked.length > before && one.agents[0].server.asked.length > 1)
+  t.is(broken.asked[before].since!.seconds, begin - 3)
+  t.is(one.agents[0].server.asked[1].since!.seconds, begin + 95)
 })
