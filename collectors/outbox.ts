@@ -17,9 +17,14 @@ export interface Origin {
   collector: string
   /** The agents its records came from, as they were told with `from`, and the reporters of each; of an agent alone, all are its own. */
   peers: Peers
+  /** What was told with `silent`. */
+  silent: Silent
 }
 
 export type Peers = Readonly<Record<string, readonly string[]>>
+
+/** The last time of each reporter of an agent, in microseconds. */
+export type Silent = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** A block published earlier. */
 export interface Published extends Origin {
@@ -38,12 +43,14 @@ export interface Outbox {
   block(kind: KindName): BlockBuilder
   /** Remembers that the block of this kind that is being filled has records of these reporters, and that this agent sent them. */
   from(kind: KindName, peer: string, reporters: Iterable<string>): void
+  /** Remembers in the block of this kind that is being filled where agents were that it has nothing of. */
+  silent(kind: KindName, silent: Silent): void
   /** Resolves when no block is full: at once, or when the bus has taken one. */
   ready(): Promise<void>
   /** Publishes all that is there now and resolves when it is durable. */
   flush(): Promise<void>
   /** Keeps what could not be read, for people to look at. At most 100 a second are kept; all are counted by the caller. */
   deadLetter(letter: DeadLetter): void
-  /** What was published in the last `withinMs`, newest first: by this collector, unless others are wanted. */
-  published(kind: KindName, withinMs: number, isWanted?: (origin: Origin) => boolean): AsyncIterable<Published>
+  /** What was published in the last `withinMs`, newest first: by this collector, unless others are wanted; up to the first 'stop'. */
+  published(kind: KindName, withinMs: number, isWanted?: (origin: Origin, time: number) => boolean | 'stop'): AsyncIterable<Published>
 }

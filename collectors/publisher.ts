@@ -5,8 +5,8 @@ import type { Bus, Message } from '../runtime/bus/bus.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { Instruments } from '../runtime/telemetry.ts'
 import { type KindName, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
-import type { DeadLetter, Origin, Outbox, Published } from './outbox.ts'
-import { Provenance, peersIn } from './provenance.ts'
+import type { DeadLetter, Origin, Outbox, Published, Silent } from './outbox.ts'
+import { Provenance, readHeader } from './provenance.ts'
 
 export interface PublisherOptions {
   bus: Bus
@@ -96,7 +96,7 @@ export function openPublisher({
 
   async function send(name: KindName, lane: Lane) {
     const builder = lane.spare
-    const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++, peers: provenance.take(builder) })
+    const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++, ...provenance.take(builder) })
     await publish(topicOf(kinds[name]), message)
     instruments.sent(builder.rows, { kind: name })
     builder.reset()
@@ -126,6 +126,11 @@ export function openPublisher({
   function from(name: KindName, peer: string, reporters: Iterable<string>) {
     const { filling } = laneOf(name)
     if (filling.rows) provenance.add(filling, peer, reporters)
+  }
+
+  function silent(name: KindName, told: Silent) {
+    const { filling } = laneOf(name)
+    if (filling.rows) provenance.silent(filling, told)
   }
 
   async function ready() {
@@ -165,12 +170,15 @@ export function openPublisher({
   const originOf = (headers: Readonly<Record<string, string>>): Origin => ({
     own: headers.collector === collector,
     collector: headers.collector,
-    peers: peersIn(headers.peers),
+    peers: readHeader(headers.peers),
+    silent: readHeader(headers.silent),
   })
 
-  async function* published(name: KindName, withinMs: number, isWanted = ({ own }: Origin) => own): AsyncGenerator<Published> {
+  const isOwn: NonNullable<Parameters<Outbox['published']>[2]> = ({ own }) => own
+
+  async function* published(name: KindName, withinMs: number, isWanted = isOwn): AsyncGenerator<Published> {
     const oldest = Date.now() - withinMs
-    const wanted = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : isWanted(originOf(headers)))
+    const wanted = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : isWanted(originOf(headers), time))
     for await (const message of bus.recent(topicOf(kinds[name]), wanted))
       yield {
         ...originOf(message.headers),
@@ -182,7 +190,7 @@ export function openPublisher({
       }
   }
 
-  return { block, from, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
+  return { block, from, silent, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
 }
 
 /** Tells why publishing waits as long as any of it does: once, and again when that is over. */

@@ -3,7 +3,7 @@ import { Decoder } from './decoder.ts'
 import type { Framing } from './framing.ts'
 import { Losses } from './losses.ts'
 import { type Nodes, type ReportingNode, fullNameOf } from './nodes.ts'
-import type { Peer } from './peer.ts'
+import { type Peer, silentAmong } from './peer.ts'
 import { loadObserverProto } from './proto.ts'
 import type { Memories } from './recall.ts'
 import { UndecodableError } from './wire.ts'
@@ -11,6 +11,7 @@ import { UndecodableError } from './wire.ts'
 const silenceMicros = 1e6
 /** Clocks of nodes and of Relay agree within this. */
 const skewMicros = 1e6
+const tellSilentMs = 30_000
 
 interface Timestamp {
   seconds: number
@@ -32,6 +33,8 @@ export class Intake {
   readonly #decoder: Decoder
   readonly #losses: Losses
   readonly #source: string
+  readonly #peers: readonly Peer[]
+  #silentTold = 0
   /** Whose messages are taken, from one await to the next. */
   #peer!: Peer
   #stretch = 0
@@ -41,9 +44,10 @@ export class Intake {
 
   constructor(
     context: Pick<SourceContext, 'outbox' | 'instruments'>,
-    { nodes, memories, source = 'hubble' }: { nodes: Nodes; memories: Memories; source?: string },
+    { nodes, memories, peers = [], source = 'hubble' }: { nodes: Nodes; memories: Memories; peers?: readonly Peer[]; source?: string },
   ) {
     this.#source = source
+    this.#peers = peers
     this.#context = context
     this.#nodes = nodes
     this.#decoder = new Decoder({ nodes, memory: memories })
@@ -88,10 +92,19 @@ export class Intake {
         for (const kind of ['flow', 'request', 'loss'] as const) outbox.from(kind, this.#peer.address, names)
       }
     }
+    if (this.#flows > this.#repeated) this.#tellSilent()
     instruments.received(this.#flows)
     instruments.discarded(this.#repeated, 'repeated')
     this.#flows = this.#repeated = 0
     this.#sent = []
+  }
+
+  /** Says now and then where the nodes are that sent nothing for long: whoever goes on from these blocks finds nothing else of them. */
+  #tellSilent(): void {
+    const now = Date.now()
+    if (now < this.#silentTold + tellSilentMs) return
+    this.#silentTold = now
+    this.#context.outbox.silent('flow', silentAmong(this.#peers, now * 1000))
   }
 
   /** Remembers that the peer speaks of this node: once for each stretch between two awaits, for that is what a flow can afford. */

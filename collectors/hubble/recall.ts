@@ -8,8 +8,8 @@ export const activeMicros = 600e6
 /** What is asked for again: events of a node are not quite in order. */
 export const overlapMicros = 5e6
 const dayMs = 86_400_000
-/** How much further back than to the newest block it looks for peers. */
-const searchMs = 3_600_000
+/** How much further back than to the newest block of ours it looks for peers: what was silent before is told in later blocks. */
+const searchMs = 900_000
 
 export interface Memories {
   flow: Remembered
@@ -41,7 +41,9 @@ export interface Recalled {
 export async function recall(outbox: Pick<Outbox, 'published'>, memories: Memories, recalled: Recalled): Promise<Map<Peer, number>> {
   for (const kind of ['loss', 'request'] as const) await load(kind, memories, outbox, recalled)
   const unrequested = new Map<Peer, number>()
-  for (const block of await load('flow', memories, outbox, recalled)) hear(block, recalled.nodes, memories.request, unrequested)
+  const found = await load('flow', memories, outbox, recalled)
+  for (const block of found) if (block.senders.size) hear(block, recalled.nodes, memories.request, unrequested)
+  hearSilent(found, memories, recalled)
   for (const { nodes } of [...recalled.peers, ...(recalled.read ?? [])]) for (const node of nodes) recalled.others.nodes.delete(node)
   const goOn = new Map<Peer, number>()
   for (const peer of recalled.peers) {
@@ -62,6 +64,8 @@ export function resumeFrom(nodes: Iterable<ReportingNode>): number | undefined {
 interface Found {
   published: Published
   senders: Map<Peer, readonly string[]>
+  /** Whether its ids are. */
+  isRemembered: boolean
 }
 
 function sendersOf({ own, peers }: Origin, { peers: wanted, others, isConfigured, ofAll = false }: Recalled): Found['senders'] {
@@ -75,16 +79,25 @@ function sendersOf({ own, peers }: Origin, { peers: wanted, others, isConfigured
   return senders
 }
 
-/** Remembers the newest blocks, as far back as a node may lag, and returns them, the oldest first. */
+/** Whether a block says of a peer of ours where it was. */
+const isOurs = ({ own, peers, silent }: Origin, { peers: wanted, ofAll = false }: Recalled) =>
+  own || (ofAll && wanted.some(({ address }) => Object.hasOwn(peers, address) || Object.hasOwn(silent, address)))
+
+/** Remembers the newest blocks, as far back as a node may lag, and returns all that say something of our peers, the oldest first. */
 async function load(kind: keyof Memories, memories: Memories, outbox: Pick<Outbox, 'published'>, recalled: Recalled): Promise<Found[]> {
   const { peers, others, maxRecords, lagMicros = activeMicros } = recalled
   const memory = memories[kind]
   const latest = new Map<Peer, number>()
   const sought = new Set(peers.length ? peers : [others])
-  const remembered: Found[] = []
-  const heard: Found[] = []
+  const found: Found[] = []
   let [records, newest] = [0, -Infinity]
-  for await (const published of outbox.published(kind, dayMs, origin => sendersOf(origin, recalled).size > 0)) {
+  const isWanted = (origin: Origin, time: number) => {
+    if (!sought.size || time < newest - Math.max(searchMs, lagMicros / 1000)) return 'stop'
+    const ours = isOurs(origin, recalled)
+    if (ours) newest = Math.max(newest, time)
+    return ours || sendersOf(origin, recalled).size > 0
+  }
+  for await (const published of outbox.published(kind, dayMs, isWanted)) {
     const senders = sendersOf(published, recalled)
     const isFirst = [...senders.keys()].some(peer => !latest.has(peer))
     let isNear = false
@@ -93,20 +106,30 @@ async function load(kind: keyof Memories, memories: Memories, outbox: Pick<Outbo
       if (published.maxTime < latest.get(peer)! - lagMicros - 2 * overlapMicros) sought.delete(peer)
       else isNear = true
     }
-    if (published.own || [...senders.keys()].some(peer => peer !== others)) newest = Math.max(newest, published.time)
-    records += isNear ? published.ids.length / 8 : 0
-    if (isNear && records <= maxRecords) remembered.push({ published, senders })
-    else {
-      if (records > maxRecords) for (const peer of senders.keys()) sought.delete(peer)
-      memory.horizon = Math.max(memory.horizon, published.maxTime)
-      // No room for its ids, but it says where a peer was.
-      if (isFirst) heard.push({ published, senders })
-    }
-    if (!sought.size || published.time < newest - searchMs) break
+    if (isNear) records += published.ids.length / 8
+    const isRemembered = isNear && records <= maxRecords
+    if (records > maxRecords) for (const peer of senders.keys()) sought.delete(peer)
+    if (!isRemembered) memory.horizon = Math.max(memory.horizon, published.maxTime)
+    // Without room for its ids a block still says where a peer was.
+    if (isRemembered || isFirst || Object.keys(published.silent).length)
+      found.push({ published, senders: isRemembered || isFirst ? senders : new Map(), isRemembered })
   }
-  remembered.reverse()
-  for (const { published } of remembered) memory.load(published.ids, published.minTime, published.maxTime)
-  return [...heard.reverse(), ...remembered]
+  found.reverse()
+  for (const { published, isRemembered } of found) if (isRemembered) memory.load(published.ids, published.minTime, published.maxTime)
+  return found
+}
+
+/** Where the nodes were that sent nothing for so long that their blocks are out of sight. What they had sent before is known. */
+function hearSilent(found: readonly Found[], { flow, request }: Memories, { peers, nodes }: Recalled): void {
+  for (const { published } of found)
+    for (const peer of peers)
+      for (const [name, last] of Object.entries(published.silent[peer.address] ?? {})) {
+        const node = nodes.named(name)
+        peer.nodes.add(node)
+        if (last <= node.last) continue
+        node.last = last
+        for (const memory of [flow, request]) memory.horizon = Math.max(memory.horizon, last)
+      }
 }
 
 const timeAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296

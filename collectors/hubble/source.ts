@@ -84,7 +84,7 @@ async function follow(options: HubbleOptions, context: SourceContext): Promise<v
   const nodes = new Nodes(cluster)
   const memories: Memories = { flow: new Remembered(remember), request: new Remembered(remember), loss: new Remembered(lossCapacity) }
   const windowBytes = Math.min(mostWindowBytes, Math.max(leastWindowBytes, Math.floor(windowsBytes / peers.length)))
-  const intake = new Intake(context, { nodes, memories })
+  const intake = new Intake(context, { nodes, memories, peers })
   const since = takeOver(peers, {
     outbox,
     signal,

@@ -19,10 +19,12 @@ export interface Origin {
   sequence: number
   /** Which agents the records came from, when that is remembered. */
   peers?: string
+  /** Where agents are that sent nothing for a while. */
+  silent?: string
 }
 
 /** The block as a message: Native format under zstd, with what a reader must know before it looks inside in the headers. */
-export async function blockMessage(builder: BlockBuilder, { collector, run, sequence, peers }: Origin): Promise<Message> {
+export async function blockMessage(builder: BlockBuilder, { collector, run, sequence, peers, silent }: Origin): Promise<Message> {
   const { kind, rows, minTime, maxTime } = builder
   const ids = builder.ids.slice(0, rows * 8)
   const bytes = builder.encode()
@@ -36,6 +38,7 @@ export async function blockMessage(builder: BlockBuilder, { collector, run, sequ
     run: String(run),
     sequence: String(sequence),
     ...(peers !== undefined && { peers }),
+    ...(silent !== undefined && { silent }),
     encoding: 'zstd',
     bytes: String(bytes.length),
   }

@@ -298,3 +298,37 @@ test('what came before a stream went wrong is known to be of its peer, and of no
   t.is(broken.asked[before].since!.seconds, begin - 3)
   t.is(one.agents[0].server.asked[1].since!.seconds, begin + 95)
 })
+
+test('a peer that has been silent so long that its blocks are out of sight goes on where it was, and nothing is doubled', async t => {
+  await using bus = await openTestBus()
+  const now = Math.floor(Date.now() / 1000) - begin
+  await using silent = await openObserverServer(({ send }) => send(...[0, 1, 2].map(second => flow('s', now - 1000 + second))))
+  await using busy = await openObserverServer(({ send, number }) =>
+    send(...Array.from({ length: number + 1 }, (_, second) => flow('b', now + second))),
+  )
+  const address = [silent.address, busy.address]
+  const first = start(hubble, { address: silent.address }, bus.bus)
+  await count(bus.bus, 3)
+  await first.kill()
+  const second = start(hubble, { address }, bus.bus)
+  await until('it to be asked again', () => silent.asked.length === 2)
+  await count(bus.bus, 4)
+  await second.kill()
+  const outOfSight: Bus = {
+    ...bus.bus,
+    recent: (topic, wanted) =>
+      bus.bus.recent(
+        topic,
+        (headers, time) => !Object.hasOwn(JSON.parse(headers.peers) as object, silent.address) && wanted(headers, time),
+      ),
+  }
+  await using _third = start(hubble, { address }, outOfSight)
+  await count(bus.bus, 5)
+  await until('it to be asked a third time', () => silent.asked.length === 3)
+  t.deepEqual(
+    silent.asked.map(({ since }) => since && since.seconds - begin - now),
+    [undefined, -1003, -1003],
+  )
+  t.is((await published(bus.bus, 'flow')).length, 5)
+  t.deepEqual(await published(bus.bus, 'loss'), [])
+})
