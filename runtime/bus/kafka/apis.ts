@@ -39,7 +39,7 @@ interface Apis {
   Produce: [RawRequest, ProducedPartition]
   Fetch: [RawRequest, FetchedPartition[]]
   ListOffsets: [
-    { topics: OffsetTopics<{ partition: number; timestamp: string }>[] },
+    { replicaId?: number; topics: OffsetTopics<{ partition: number; timestamp: string }>[] },
     { responses: OffsetTopics<{ partition: number; offset: string }>[] },
   ]
   InitProducerId: [{ transactionTimeout: number }, { producerId: string; producerEpoch: number }]

@@ -136,12 +136,13 @@ export function openFetcher({ cluster, purpose: name, onGone = () => {} }: Fetch
     await sleep(retryMs)
   }
 
-  /** What was to be read next is no longer kept, or was never kept: after a broker lost its disk. */
+  /** What was to be read next is no longer kept, or was never kept: after a broker lost its disk. Or who said so was not the leader. */
   async function goOn(reader: Reader) {
     const { topic, partition, next } = reader
     const ask = (which: 'oldest' | 'end') => cluster.persist(() => offsetAt(cluster, topic, partition, which), closing.signal)
-    const oldest = await ask('oldest')
-    const offset = oldest > next ? oldest : await ask('end')
+    const [oldest, end] = [await ask('oldest'), await ask('end')]
+    if (oldest <= next && next <= end) return void (await sleep(retryMs))
+    const offset = oldest > next ? oldest : end
     const context = { topic, partition, offset: next, instead: offset }
     cluster.log.error(context, 'Kafka no longer has the messages that come next, going on with those it has')
     onGone(topic, partition, Math.max(0, offset - next))

@@ -2,8 +2,10 @@ import type { Bus, Delivered } from '../bus.ts'
 import type { Cluster } from './cluster.ts'
 import { type Fetcher, type PartitionReader, openFetcher } from './fetcher.ts'
 import { fetchOnce } from './fetch-once.ts'
-import { endsOf } from './offsets.ts'
+import { endsOf, offsetAt } from './offsets.ts'
 import { joinPieces } from './pieces.ts'
+import type { FetchPosition } from './transfer.ts'
+import { errorOfCode } from './wire.ts'
 
 const bytesAtOnce = 8 << 20
 const waitMs = 1_000
@@ -18,7 +20,7 @@ export async function* follow(
 ): AsyncGenerator<{ messages: Delivered[]; caughtUp: boolean }> {
   if (signal.aborted) return
   using fetcher = openFetcher({ cluster, purpose: 'follow' })
-  const ends = await endsOf(cluster, topic, signal).catch(endedBy(signal))
+  const ends = await endsOf(cluster, topic, { signal }).catch(endedBy(signal))
   const readers = ends.map(({ oldest }, partition) => fetcher.open(topic, partition, oldest))
   let caughtUp = false
   while (!signal.aborted) {
@@ -51,9 +53,12 @@ async function openNew(cluster: Cluster, topic: string, fetcher: Fetcher, reader
   while (readers.length < leaders.length) readers.push(fetcher.open(topic, readers.length, 0))
 }
 
-/** Newest first over all partitions: of those each comes to next, the one that was published last. */
+/**
+ * Newest first over all partitions: of those each comes to next, the one that was published last. Messages whose publisher was gone
+ * before enough brokers had them are waited for: it depends on them what their publisher, when it is back, publishes again.
+ */
 export async function* recent(cluster: Cluster, topic: string, wanted: Parameters<Bus['recent']>[1]): AsyncGenerator<Delivered> {
-  const ends = await endsOf(cluster, topic)
+  const ends = await endsOf(cluster, topic, { upTo: 'endOfLog' })
   const backwards = ends.map(({ oldest, end }, partition) => backward(cluster, { topic, partition, oldest, end }))
   const heads = await Promise.all(backwards.map(async one => (await one.next()).value as Delivered | undefined))
   for (;;) {
@@ -85,7 +90,7 @@ interface Stretch {
 async function stretch(cluster: Cluster, { topic, partition, oldest, end }: Stretch): Promise<Delivered[]> {
   const found: Delivered[] = []
   for (let offset = oldest; offset < end;) {
-    const { messages, next } = await fetchOnce(cluster, { topic, partition, offset })
+    const { messages, next } = await cluster.persist(() => readOn(cluster, { topic, partition, offset }))
     if (next === offset) break
     found.push(...messages)
     offset = next
@@ -97,3 +102,13 @@ async function stretch(cluster: Cluster, { topic, partition, oldest, end }: Stre
     found.filter(({ offset }) => offset < end),
   )
 }
+
+/** What comes next; nothing only at the end of the log. */
+async function readOn(cluster: Cluster, position: FetchPosition) {
+  const { topic, partition, offset } = position
+  const read = await fetchOnce(cluster, position)
+  if (read.next === offset && (await offsetAt(cluster, topic, partition, 'endOfLog')) > offset) throw errorOfCode(offsetNotAvailable)
+  return read
+}
+
+const offsetNotAvailable = 78

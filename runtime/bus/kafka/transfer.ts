@@ -36,7 +36,8 @@ export function fetchRequest(positions: readonly FetchPosition[], { waitMs, maxB
   body.list(positions, ({ topic, partition, offset }) => {
     body.text(topic).int32(1).int32(partition).int32(-1).int64(offset).int64(-1).int32(maxPartitionBytes)
   })
-  return { version: 11, body: body.int32(0).text('').end(), decode: decodeFetched }
+  // From version 11 on followers answer, too, who may not have yet what was read from the leader before.
+  return { version: 10, body: body.int32(0).end(), decode: decodeFetched }
 }
 
 function decodeFetched(payload: Buffer): FetchedPartition[] {
@@ -46,7 +47,7 @@ function decodeFetched(payload: Buffer): FetchedPartition[] {
     const head = { topic, partition: reader.int32(), errorCode: reader.int16() }
     reader.skip(24)
     reader.list(() => reader.skip(16))
-    return { ...head, records: reader.skip(4).bytes() }
+    return { ...head, records: reader.bytes() }
   }
   return reader
     .list(() => {
