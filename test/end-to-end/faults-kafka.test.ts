@@ -17,15 +17,15 @@ import { skipped } from '../helpers/kafka/contract.ts'
 const missing = await whyNoKafka()
 
 const scenarios: Record<string, Fault> = {
-  'ClickHouse is away': clickhouseAway(lasting(4, 120)),
-  'ClickHouse hangs': clickhouseHangs(lasting(3, 120)),
+  'ClickHouse is away': clickhouseAway(lasting(3, 120)),
+  'ClickHouse hangs': clickhouseHangs(lasting(2, 120)),
   'Kafka is away': kafkaAway(lasting(2, 120)),
   'the collector is killed': kills.ofOthers['the collector'],
   'the enricher is killed': kills.ofOthers['the enricher'],
   'ClickHouse is killed': kills.ofOthers.ClickHouse,
   'Kafka is killed': kills.ofKafka['a broker'],
-  'enrichers come and go': enrichersComeAndGo(lasting(3, 20)),
-  'an enricher stops while it stores': enricherStopsWhileStoring(lasting(3, 10)),
+  'enrichers come and go': enrichersComeAndGo(lasting(2, 20)),
+  'an enricher stops while it stores': enricherStopsWhileStoring(lasting(2, 10)),
 }
 
 if (missing) skipped('weir on one broker', missing)

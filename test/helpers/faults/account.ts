@@ -38,8 +38,8 @@ export async function balance(t: ExecutionContext, world: World): Promise<void> 
     await untilQuiet(world)
     const lag = ((waited + Date.now() - to) / 1000).toFixed(1)
     t.log(`${sent.flows} flows, ${sum(sent.requests)} requests in ${(to - from) / 1000} s; caught up in ${lag} s`)
-    t.deepEqual(await accountOf(world, to), expected(sent))
     t.deepEqual(await unevenSeconds(world, to), [], 'seconds with more or fewer flows than were sent')
+    t.deepEqual(await accountOf(world, to), expected(sent))
     for (const kind of ['flow', 'request']) {
       t.deepEqual(await rollup(world, kind, '1m'), await raw(world, kind), `${kind}_1m is what ${kind} adds up to`)
       t.deepEqual(
@@ -51,6 +51,9 @@ export async function balance(t: ExecutionContext, world: World): Promise<void> 
     t.deepEqual(await world.clickhouse.query('SELECT reason, count() AS n FROM loss GROUP BY reason').then(({ rows }) => rows), [])
     t.deepEqual(await objectsStored(world), await objectsSent(world), 'the newest of each version of an object')
     t.deepEqual(await deadLetters(world), [])
+  } catch (error) {
+    t.log(weir.output().slice(-8_000))
+    throw error
   } finally {
     weir.kill('demo', 'SIGCONT')
   }
