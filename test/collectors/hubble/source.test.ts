@@ -190,7 +190,10 @@ test('reads no further while the bus takes nothing', async t => {
     more()
   })
   const never = (_topic: string, _messages: Message[], signal?: AbortSignal) =>
-    new Promise<void>((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)))
+    new Promise<void>((_, reject) => {
+      signal?.throwIfAborted()
+      signal?.addEventListener('abort', () => reject(signal.reason as Error))
+    })
   const stuck: Bus = { ...bus.bus, publish: never }
   const running = start(hubble, { address: server.address, remember: 1000 }, stuck, { rowsPerBlock: 100 })
   let before = -1
