@@ -1,4 +1,4 @@
-import { on, once } from 'node:events'
+import { once } from 'node:events'
 import http2 from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
@@ -8,8 +8,6 @@ import { GrpcError, failureOf } from './grpc-status.ts'
 const defaultWindowBytes = 16 << 20
 const frameBytes = 1 << 20
 const sessionMegabytes = 256
-/** Chunks that may have come and wait to be taken. */
-const chunksAhead = { close: ['end', 'close'], highWaterMark: 64, lowWaterMark: 16 }
 
 export interface ChannelOptions {
   /** Name of the server in requests. */
@@ -81,12 +79,10 @@ export async function openChannel({
     signal?.addEventListener('abort', cancel, { once: true })
     const framing = new Framing(maxMessageBytes)
     try {
-      // To iterate over the stream itself would put together, in new memory each time, all that has come.
-      for await (const [chunk] of on(stream, 'data', chunksAhead) as AsyncIterable<[Buffer]>) {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
         framing.push(chunk)
         await take(framing)
       }
-      if (!stream.readableEnded) throw new GrpcError('UNAVAILABLE', 'the connection broke', { cause: broken })
     } catch (error) {
       cancel()
       if (error instanceof GrpcError || !isConnectionError(error)) throw error
