@@ -55,11 +55,13 @@ else
     await using world = await step(t, 'start', () => startWorld({ rate: 2_000, bus, storeDir }))
     const waits = (pattern: RegExp) =>
       until(`readyz to say ${pattern}`, async () => (await reasons(world.weir)).find(reason => pattern.test(reason)), { timeoutMs: 60_000 })
-    for (const [disks, pattern] of [
+    const steps = [
       [[ofBus], /bus of hubble|disk/],
       [[ofStore], /store: clickhouse/],
       [[ofBus, ofStore], /bus of hubble|disk|store/],
-    ] as const) {
+    ] as const
+    // ClickHouse itself may leave a broken part behind on a full disk ("Empty marks file"), so the short form does without.
+    for (const [disks, pattern] of steps.slice(0, lasting(1, steps.length))) {
       for (const disk of disks) await disk.fill()
       t.log(await step(t, 'until it waits', () => waits(pattern)))
       await sleep(lasting(2, 60))
