@@ -5,7 +5,7 @@ import test from 'ava'
 import { balance } from '../helpers/faults/account.ts'
 import { mountSmallDisk, whyNoSmallDisk } from '../helpers/faults/small-disk.ts'
 import { metric, reasons, watchMemory } from '../helpers/faults/watch.ts'
-import { lasting, startWorld, step } from '../helpers/faults/world.ts'
+import { full, lasting, startWorld, step } from '../helpers/faults/world.ts'
 import { skipped } from '../helpers/kafka/contract.ts'
 import { until } from '../helpers/wait.ts'
 
@@ -61,7 +61,7 @@ else
       [[ofBus, ofStore], /bus of hubble|disk|store/],
     ] as const
     // ClickHouse itself may leave a broken part behind on a full disk ("Empty marks file"), so the short form does without.
-    for (const [disks, pattern] of steps.slice(0, lasting(1, steps.length))) {
+    for (const [disks, pattern] of full ? steps : steps.slice(0, 1)) {
       for (const disk of disks) await disk.fill()
       t.log(await step(t, 'until it waits', () => waits(pattern)))
       await sleep(lasting(2, 60))
