@@ -110,8 +110,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     return ended()
   }
 
-  await start()
-  return {
+  const weir: TestWeir = {
     url,
     dataDir,
     output: () => output,
@@ -128,6 +127,13 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
       await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
     },
   }
+  try {
+    await start()
+  } catch (error) {
+    await weir[Symbol.asyncDispose]()
+    throw error
+  }
+  return weir
 }
 
 /** Rows of `POST /api/v1/query`, by the value of its only dimension. */

@@ -70,14 +70,8 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
   async function wire(key: string, { host, port }: Address): Promise<Wire> {
     closing.signal.throwIfAborted()
     const open = wires.get(key)
-    if (
-      open &&
-      (await open.then(
-        wire => wire.isOpen(),
-        () => false,
-      ))
-    )
-      return open
+    // Whoever waits for the same attempt fails with it: each that tried anew at once would keep a broker that is away busy for ever.
+    if (open && (await open).isOpen()) return open
     // Somebody else may have opened one in the meantime.
     if (wires.get(key) !== open) return wire(key, { host, port })
     const opening = openWire({ host, port, clientId, tls, sasl, log })

@@ -123,9 +123,9 @@ export function openMembership(options: MembershipOptions): Membership {
     }
     if (isFenced(error) || Date.now() - lastAnswer > sessionMs) {
       if (owned.length) log.warn({ topic, group: groupId, reason: wordsOf(error) }, 'the group went on without this consumer')
-      return loseAll()
+      await loseAll()
     }
-    await (isPassing(error) ? pause(pauseMs) : told(error, refusedPauseMs))
+    if (!isFenced(error)) await (isPassing(error) ? pause(pauseMs) : told(error, refusedPauseMs))
   }
 
   async function told(error: unknown, pauseMs: number) {

@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
-import type { Bus, Delivered } from '../../../runtime/bus/bus.ts'
+import type { Assignment, Bus, Delivered } from '../../../runtime/bus/bus.ts'
 import { collectMetrics, startTelemetry } from '../../../runtime/telemetry.ts'
 import { assigned, readAll } from '../../contracts/bus.ts'
 import { type Brokers, startBrokers, whyNoKafka } from '../../helpers/kafka/broker.ts'
@@ -170,6 +171,31 @@ else {
     t.is(bus.trouble(), undefined)
     t.deepEqual(running.seen(), range(0, 300))
     t.deepEqual(await running.stored(), range(0, 300))
+  })
+
+  test('a broker that stays away is asked a few times a second', async t => {
+    t.timeout(60_000)
+    await using own = await startBrokers()
+    const [broker] = own.nodes
+    await using bus = await connect(broker.address, { sessionMs: 1_000 })
+    const running = await traffic(bus, 1)
+    await running.done()
+    const read = async (assignment: Assignment) => {
+      for (;;) await assignment.read()
+    }
+    await Promise.all(['g', 'h', 'i', 'j'].map(group => bus.subscribe('t', group, read)))
+    await broker.kill()
+    let asked = 0
+    const deaf = createServer(socket => {
+      asked++
+      socket.destroy()
+    }).listen(Number(broker.address.split(':')[1]), '127.0.0.1')
+    // Until each member of a group has noticed that it is in it no longer.
+    await sleep(2_500)
+    asked = 0
+    await sleep(2_000)
+    deaf.close()
+    t.true(asked > 0 && asked < 200, `asked ${asked} times in 2 s`)
   })
 
   test('three brokers are killed one after the other: publishing and reading go on, and nothing is lost or doubled', async t => {
