@@ -23,7 +23,7 @@ const configOf = (brokers: string[]): Promise<Config> =>
 if (missing) skipped('services on Kafka', missing)
 else {
   test('a service waits for Kafka to be there and for its topics to be made, and says so', async t => {
-    t.timeout(60_000)
+    t.timeout(400_000)
     await using kafka = await startBrokers()
     await kafka.nodes[0].stop()
     const { bus: options } = await configOf(kafka.addresses)

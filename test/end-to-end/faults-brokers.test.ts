@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { balance } from '../helpers/faults/account.ts'
 import { type Fault, kills } from '../helpers/faults/faults.ts'
-import { type World, lasting, startWorld, step } from '../helpers/faults/world.ts'
+import { type World, full, lasting, startWorld, step } from '../helpers/faults/world.ts'
 import { whyNoKafka } from '../helpers/kafka/broker.ts'
 import { skipped } from '../helpers/kafka/contract.ts'
 
@@ -25,7 +25,7 @@ if (missing) skipped('weir on three brokers', missing)
 else
   test('on three brokers, whatever is killed at random, one or two at a time, every record is stored once', async t => {
     t.timeout(1_200_000)
-    await using world = await step(t, 'start', () => startWorld({ brokers: 3, rate: 2_000 }))
+    await using world = await step(t, 'start', () => startWorld({ brokers: 3, rate: full ? 2_000 : 1_000 }))
     await step(t, 'kill of a leader', () => kills.ofKafka['a leader'](world))
     const end = Date.now() + lasting(5, 600)
     t.log(await Promise.all([atRandom(world, kills.ofKafka, end), atRandom(world, kills.ofOthers, end)]))

@@ -21,7 +21,7 @@ test.serial('a slow ClickHouse makes the source stop reading, nobody grow, and n
   link.throttle(10_000)
   await step(t, 'until the collector waits', () =>
     until('the collector to wait', () => metric(weir, 'weir_bus_publishers_waiting').then(waiting => waiting > 0), {
-      timeoutMs: 120_000,
+      timeoutMs: 150_000,
       everyMs: 250,
     }),
   )
@@ -32,7 +32,7 @@ test.serial('a slow ClickHouse makes the source stop reading, nobody grow, and n
       await sleep(2_000)
       return (await received()) === before
     },
-    { timeoutMs: 60_000 },
+    { timeoutMs: 150_000 },
   )
   t.true((await reasons(weir)).some(reason => reason.includes('the readers are behind')))
   await sleep(lasting(2, 120))
@@ -54,7 +54,9 @@ else
     const bus = { path: path.join(ofBus.directory, 'bus.sqlite') }
     await using world = await step(t, 'start', () => startWorld({ rate: 2_000, bus, storeDir }))
     const waits = (pattern: RegExp) =>
-      until(`readyz to say ${pattern}`, async () => (await reasons(world.weir)).find(reason => pattern.test(reason)), { timeoutMs: 60_000 })
+      until(`readyz to say ${pattern}`, async () => (await reasons(world.weir)).find(reason => pattern.test(reason)), {
+        timeoutMs: 150_000,
+      })
     const steps = [
       [[ofBus], /bus of hubble|disk/],
       [[ofStore], /store: clickhouse/],

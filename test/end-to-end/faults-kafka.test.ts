@@ -32,7 +32,7 @@ if (missing) skipped('weir on one broker', missing)
 else
   test('with Kafka for a bus, every record is stored once, whatever is away, hangs, is killed, comes or goes', async t => {
     t.timeout(1_500_000)
-    await using world = await step(t, 'start', () => startWorld({ brokers: 1, rate: 2_000 }))
+    await using world = await step(t, 'start', () => startWorld({ brokers: 1, rate: full ? 2_000 : 1_000 }))
     for (const [name, fault] of Object.entries(scenarios)) {
       await step(t, name, () => fault(world))
       await sleep(1_000)

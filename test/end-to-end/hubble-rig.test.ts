@@ -35,7 +35,7 @@ async function killed(weir: TestWeir, name: ProcessName): Promise<void> {
 
 test.serial('what a real Hubble sends is stored once, by drop reason and policy too, whichever process is killed with -9', async t => {
   if (!(await isThere(t))) return
-  t.timeout(120_000)
+  t.timeout(400_000)
   const count = 30_000
   const args = ['-count', String(count), '-rate', '3000', '-wait-clients', '2', '-lose', '7', '-lose-every', '10000', '-agent-every', '0']
   await using node = await openNode({ port: await freePort(), args })
@@ -50,7 +50,7 @@ test.serial('what a real Hubble sends is stored once, by drop reason and policy 
   await weir.ended()
   await weir.start()
   const stored = () => countStored(weir.url, { from })
-  await until('all flows', async () => sum((await stored()).verdict) >= count, { timeoutMs: 60_000, everyMs: 500 })
+  await until('all flows', async () => sum((await stored()).verdict) >= count, { timeoutMs: 150_000, everyMs: 500 })
   await sleep(1500)
   const { recording } = recorder
   const told = await node.generated()
@@ -75,7 +75,7 @@ const outside = (flows: Recording['flows'], node: string, { since, until }: Pick
 
 test.serial('a node behind Relay that dies and returns is one gap, and around it nothing is lost, nor of the others', async t => {
   if (!(await isThere(t))) return
-  t.timeout(150_000)
+  t.timeout(400_000)
   const port = await freePort()
   const hosts = ['127.0.0.1', '127.0.0.2']
   const peers = hosts.map((host, index) => `node-${index}=${host}`).join(',')
@@ -93,18 +93,18 @@ test.serial('a node behind Relay that dies and returns is one gap, and around it
   await using weir = await startWeir(['--no-demo'], { WEIR_HUBBLE_ADDRESS: relay.address })
   const countOf = async (where: string) => sum((await countStored(weir.url, { from, where })).verdict)
   for (const name of ['node-0', 'node-1'])
-    await until(`flows of ${name}`, async () => (await countOf(`reporter = ${name}`)) > 500, { timeoutMs: 40_000, everyMs: 300 })
+    await until(`flows of ${name}`, async () => (await countOf(`reporter = ${name}`)) > 500, { timeoutMs: 150_000, everyMs: 300 })
   await dying.kill()
   await sleep(2000)
   const before = await countOf('reporter = node-1')
   await using back = await openOne(1, { seed: 99, waitFor: 1 })
   await using secondLife = openRecorder(back.address)
   await until('flows after the return', async () => (await countOf('reporter = node-1')) > before + 300, {
-    timeoutMs: 40_000,
+    timeoutMs: 150_000,
     everyMs: 300,
   })
   await killed(weir, 'collect')
-  const gap = await until('the gap', () => gapTold(weir.url, { from }), { timeoutMs: 30_000 })
+  const gap = await until('the gap', () => gapTold(weir.url, { from }), { timeoutMs: 150_000 })
   t.like(gap, { reason: 'node_error', reporter: 'node-1' })
   t.true(microsOf(gap.until) - microsOf(gap.since) > 1.5e6)
   await sleep(2000)
@@ -128,7 +128,7 @@ test.serial('a node behind Relay that dies and returns is one gap, and around it
 
 test.serial('what the ring of a node lost while we could not read is counted, and makes up what was sent', async t => {
   if (!(await isThere(t))) return
-  t.timeout(120_000)
+  t.timeout(400_000)
   const count = 36_000
   const ring = ['-ring', '4095', '-lost-interval', '200ms']
   const args = ['-count', String(count), '-rate', '1000', '-wait-clients', '1', '-agent-every', '0', ...ring]
@@ -144,7 +144,7 @@ test.serial('what the ring of a node lost while we could not read is counted, an
   await node.setRate(2500)
   weir.kill('collect', 'SIGCONT')
   const accounted = async () => sum(await stored('verdict')) + sum((await lossesTold(weir.url, { from })).lost)
-  await until('all flows or their loss', async () => (await accounted()) >= count, { timeoutMs: 60_000, everyMs: 500 })
+  await until('all flows or their loss', async () => (await accounted()) >= count, { timeoutMs: 150_000, everyMs: 500 })
   await sleep(1000)
   const { lost, gaps } = await lossesTold(weir.url, { from })
   t.deepEqual([Object.keys(lost), gaps], [['hubble_ring_buffer'], {}])
@@ -156,7 +156,7 @@ test.serial('what the ring of a node lost while we could not read is counted, an
 
 test.serial('a ring that was overwritten while we were away is one gap, and around it nothing is lost', async t => {
   if (!(await isThere(t))) return
-  t.timeout(120_000)
+  t.timeout(400_000)
   const count = 22_000
   const args = ['-count', String(count), '-rate', '1500', '-ring', '4095', '-wait-clients', '2', '-agent-every', '0']
   await using node = await openNode({ port: await freePort(), args })
@@ -171,7 +171,7 @@ test.serial('a ring that was overwritten while we were away is one gap, and arou
   await weir.start()
   const gap = await until('the gap', () => gapTold(weir.url, { from }))
   t.like(gap, { reason: 'ring_overwritten', reporter: 'node-0' })
-  await until('the end', () => recorder.recording.flows.length === count, { timeoutMs: 30_000 })
+  await until('the end', () => recorder.recording.flows.length === count, { timeoutMs: 150_000 })
   const { flows, where } = outside(recorder.recording.flows, 'node-0', gap)
   t.true(flows.length > 8000 && flows.length < count)
   await until('all that is still there', async () => (await countOf(where)) >= flows.length)

@@ -12,11 +12,12 @@ const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a,
 if (missing) skipped('weir on Kafka', missing)
 else
   test('with Kafka for a bus, every flow of the demo is stored once, whatever of the enricher, the collector and the broker is killed', async t => {
-    t.timeout(170_000)
+    t.timeout(400_000)
     await using kafka = await startBrokers()
     const [broker] = kafka.nodes
     const env = { WEIR_KAFKA_BROKERS: broker.address, WEIR_KAFKA_REPLICATION: '1', WEIR_KAFKA_PARTITIONS: '3', WEIR_DEMO_HISTORY: '5' }
     await using weir = await startWeir(['--demo', '--rate', '500'], env)
+    await weir.following()
     const from = Math.ceil(Date.now() / 1000) * 1000
     await sleep(2_000)
     weir.kill('enrich')
@@ -32,7 +33,7 @@ else
     const range = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
     const sent = await truth({ dataDir: weir.dataDir, from, to })
     await until('the last flows', async () => sum(await countBy(weir.url, 'flow', 'verdict', range)) >= sent.flows, {
-      timeoutMs: 90_000,
+      timeoutMs: 150_000,
       everyMs: 300,
     })
     await sleep(2_000)

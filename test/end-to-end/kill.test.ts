@@ -7,8 +7,9 @@ import { until } from '../helpers/wait.ts'
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0)
 
 test('whichever process is killed with -9, every flow of the demo is stored once', async t => {
-  t.timeout(120_000)
+  t.timeout(400_000)
   await using weir = await startWeir(['--demo', '--rate', '500'], { WEIR_DEMO_HISTORY: '5' })
+  await weir.following()
   const from = Math.ceil(Date.now() / 1000) * 1000
   for (const name of ['collect', 'enrich', 'demo', 'clickhouse', 'serve', 'collect', 'enrich'] as ProcessName[]) {
     await sleep(700)
@@ -24,7 +25,7 @@ test('whichever process is killed with -9, every flow of the demo is stored once
   const range = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
   const sent = await truth({ dataDir: weir.dataDir, from, to })
   await until('the last flows', async () => sum(await countBy(weir.url, 'flow', 'verdict', range)) >= sent.flows, {
-    timeoutMs: 60_000,
+    timeoutMs: 150_000,
     everyMs: 300,
   })
   await sleep(2000)

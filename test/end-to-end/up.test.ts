@@ -40,7 +40,7 @@ function oldNode(): string | undefined {
 }
 
 test.serial('Ctrl-C, SIGTERM and kill -9 leave nothing behind, and the next start goes on with the data', async t => {
-  t.timeout(120_000)
+  t.timeout(400_000)
   const node = oldNode() ?? process.execPath
   t.log(node)
   await using weir = await startWeir(['--demo', '--rate', '50'], {}, { node })
@@ -68,7 +68,7 @@ test.serial('Ctrl-C, SIGTERM and kill -9 leave nothing behind, and the next star
 })
 
 test.serial('a directory in use is refused, and readyz says what is away until it is back', async t => {
-  t.timeout(120_000)
+  t.timeout(400_000)
   await using weir = await startWeir(['--demo', '--rate', '50'])
   const second = await runCli(['--data', weir.dataDir, 'up', '--port', '1'])
   t.is(second.code, 2)

@@ -32,7 +32,7 @@ async function ended(child: ChildProcess) {
 if (missing) skipped('enrichers on Kafka', missing)
 else
   test('two enrichers share the partitions; one that is stopped for too long, killed or newly there stores nothing twice', async t => {
-    t.timeout(120_000)
+    t.timeout(400_000)
     await using database = await openTestDatabase()
     await using kafka = await startBrokers()
     const where = kafka.addresses.join()
@@ -59,7 +59,7 @@ else
     await publishing
     const { clickhouse } = database
     const count = async () => (await clickhouse.query<{ n: number }>('SELECT count() AS n FROM flow')).rows[0].n
-    await until('all rows', async () => (await count()) >= blocks * rowsPerBlock, { timeoutMs: 30_000 })
+    await until('all rows', async () => (await count()) >= blocks * rowsPerBlock, { timeoutMs: 150_000 })
     await until('nothing unread', async () => (await bus.lag()).every(({ messages }) => !messages))
     const { rows } = await clickhouse.query('SELECT bytes AS block, count() AS n FROM flow GROUP BY block HAVING n != {n:UInt32}', {
       params: { n: rowsPerBlock },

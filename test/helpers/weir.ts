@@ -27,6 +27,8 @@ export interface TestWeir extends AsyncDisposable {
   /** Resolves to the exit code. */
   ended(): Promise<number | null>
   ready(): Promise<void>
+  /** Resolves when the demo, or the Hubble it is told of, is read: what is sent from now on counts. */
+  following(): Promise<void>
 }
 
 export async function freePort(): Promise<number> {
@@ -75,7 +77,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
         if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${output.slice(-2000)}`)
         return (await fetch(`${url}/readyz`).catch(() => undefined))?.ok
       },
-      { timeoutMs: 60_000 },
+      { timeoutMs: 150_000 },
     )
   }
 
@@ -121,6 +123,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     stop,
     ended,
     ready,
+    following: async () => void (await until('Hubble to be followed', () => output.includes('following Hubble'))),
     async [Symbol.asyncDispose]() {
       await stop()
       for (const line of processes()) process.kill(Number(line.split(' ')[0]), 'SIGKILL')

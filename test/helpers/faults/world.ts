@@ -74,6 +74,7 @@ export async function startWorld({ brokers = 0, rate, bus = {}, enrich = {}, sto
   await writeFile(config, JSON.stringify({ bus: carried, clickhouse: stored, enrich }))
   const env = { WEIR_CONFIG: config, WEIR_DEMO_HISTORY: '5' }
   const weir = stack.use(await startWeir(['--demo', '--rate', String(rate)], env))
+  await weir.following()
 
   const own = brokers ? await connect(addresses.join()) : await openEmbeddedBus({ path: (carried as { path: string }).path, log: silent })
   stack.use(own)

@@ -43,7 +43,7 @@ else {
   test.serial(
     'who looks for what was published last waits for messages whose publisher was gone before enough brokers had them',
     async t => {
-      t.timeout(120_000)
+      t.timeout(400_000)
       const { topic, bus, cluster, leader } = await topicOfOneMessage()
       await kafka.nodes.find((_, index) => index + 1 !== leader)!.kill()
       // Until Kafka notices, the leader waits for the one that is gone.
