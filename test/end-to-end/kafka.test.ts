@@ -15,7 +15,7 @@ else
     t.timeout(400_000)
     await using kafka = await startBrokers()
     const [broker] = kafka.nodes
-    const env = { WEIR_KAFKA_BROKERS: broker.address, WEIR_KAFKA_REPLICATION: '1', WEIR_KAFKA_PARTITIONS: '3', WEIR_DEMO_HISTORY: '5' }
+    const env = { WEIR_KAFKA_BROKERS: broker.address, WEIR_KAFKA_REPLICATION: '1', WEIR_KAFKA_PARTITIONS: '3', WEIR_DEMO_HISTORY: '60' }
     await using weir = await startWeir(['--demo', '--rate', '500'], env)
     await weir.following()
     const from = Math.ceil(Date.now() / 1000) * 1000

@@ -8,7 +8,7 @@ const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a,
 
 test('whichever process is killed with -9, every flow of the demo is stored once', async t => {
   t.timeout(400_000)
-  await using weir = await startWeir(['--demo', '--rate', '500'], { WEIR_DEMO_HISTORY: '5' })
+  await using weir = await startWeir(['--demo', '--rate', '500'], { WEIR_DEMO_HISTORY: '60' })
   await weir.following()
   const from = Math.ceil(Date.now() / 1000) * 1000
   for (const name of ['collect', 'enrich', 'demo', 'clickhouse', 'serve', 'collect', 'enrich'] as ProcessName[]) {

@@ -72,7 +72,7 @@ export async function startWorld({ brokers = 0, rate, bus = {}, enrich = {}, sto
   const config = path.join(directory, 'weir.yaml')
   // YAML can be JSON.
   await writeFile(config, JSON.stringify({ bus: carried, clickhouse: stored, enrich }))
-  const env = { WEIR_CONFIG: config, WEIR_DEMO_HISTORY: '5' }
+  const env = { WEIR_CONFIG: config, WEIR_DEMO_HISTORY: '60' }
   const weir = stack.use(await startWeir(['--demo', '--rate', String(rate)], env))
   await weir.following()
 
