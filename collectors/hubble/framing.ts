@@ -19,9 +19,10 @@ export class Framing {
   end = 0
   readonly #maxMessageBytes: number
   #at = 0
-  #chunks: Buffer[] = []
-  #held = 0
-  #wanted = prefixBytes
+  /** What comes after `bytes`: of `#chunks`, those from `#first` on. */
+  readonly #chunks: Buffer[] = []
+  #first = 0
+  #waiting = 0
 
   constructor(maxMessageBytes = 16 << 20) {
     this.#maxMessageBytes = maxMessageBytes
@@ -29,44 +30,67 @@ export class Framing {
 
   /** Whether the stream may end here. */
   get empty(): boolean {
-    return this.#held === 0 && this.#at === this.bytes.length
+    return this.#waiting === 0 && this.#at === this.bytes.length
   }
 
-  /** Takes the next chunk; call `next` until it says no before. Chunks are only put together when they complete a message. */
+  /** Takes the next chunk; any number of them may wait. */
   push(chunk: Buffer): void {
     this.#chunks.push(chunk)
-    this.#held += chunk.length
-    if (this.#held < this.#wanted) return
-    this.bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#held)
-    this.#chunks = []
-    this.#held = 0
-    this.#at = 0
+    this.#waiting += chunk.length
   }
 
   /** Goes on to the next whole message. Throws GrpcError for what cannot be one. */
   next(): boolean {
-    if (this.#held > 0) return false
-    const { bytes } = this
-    const left = bytes.length - this.#at
-    if (left < prefixBytes) return this.#hold(left, prefixBytes)
-    const length = bytes.readUInt32BE(this.#at + 1)
-    if (bytes[this.#at] !== 0) throw new GrpcError('UNIMPLEMENTED', 'a compressed message, although no compression was offered')
+    if (!this.#gather(prefixBytes)) return false
+    const length = this.bytes.readUInt32BE(this.#at + 1)
+    if (this.bytes[this.#at] !== 0) throw new GrpcError('UNIMPLEMENTED', 'a compressed message, although no compression was offered')
     if (length > this.#maxMessageBytes)
       throw new GrpcError('RESOURCE_EXHAUSTED', `a message of ${length} bytes, at most ${this.#maxMessageBytes} are taken`)
-    if (left < prefixBytes + length) return this.#hold(left, prefixBytes + length)
+    if (!this.#gather(prefixBytes + length)) return false
     this.start = this.#at + prefixBytes
     this.end = this.start + length
     this.#at = this.end
     return true
   }
 
-  /** Keeps the beginning of a message until `wanted` bytes are there. */
-  #hold(left: number, wanted: number): false {
-    this.#wanted = wanted
-    if (left > 0) this.#chunks.push(this.bytes.subarray(this.#at))
-    this.#held = left
-    this.bytes = this.bytes.subarray(0, 0)
-    this.#at = 0
+  /** Has the next `size` bytes lie in `bytes` from `#at` on. False when they have not all come yet. */
+  #gather(size: number): boolean {
+    for (;;) {
+      const left = this.bytes.length - this.#at
+      if (left >= size) return true
+      if (left + this.#waiting < size) return this.#wait()
+      this.bytes = left ? this.#join(size) : this.#shift()
+      this.#at = 0
+    }
+  }
+
+  /** What is left of `bytes`, and as much of the chunks as makes it `size` bytes. */
+  #join(size: number): Buffer {
+    const joined = Buffer.allocUnsafe(size)
+    for (let have = this.bytes.copy(joined, 0, this.#at); have < size;) {
+      const chunk = this.#shift()
+      const taken = chunk.copy(joined, have)
+      have += taken
+      if (taken < chunk.length) this.#return(chunk.subarray(taken))
+    }
+    return joined
+  }
+
+  #shift(): Buffer {
+    const chunk = this.#chunks[this.#first++]
+    this.#waiting -= chunk.length
+    return chunk
+  }
+
+  #return(rest: Buffer): void {
+    this.#chunks[--this.#first] = rest
+    this.#waiting += rest.length
+  }
+
+  /** Lets go of the chunks that were read. */
+  #wait(): false {
+    this.#chunks.splice(0, this.#first)
+    this.#first = 0
     return false
   }
 }

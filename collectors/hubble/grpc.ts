@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http2 from 'node:http2'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { chunksOf } from './chunks.ts'
 import { Framing, frame } from './framing.ts'
 import { GrpcError, failureOf } from './grpc-status.ts'
 
@@ -28,7 +29,7 @@ export interface Channel extends AsyncDisposable {
   /** One request, one answer. Rejects with GrpcError. */
   call(path: string, request: Uint8Array, timeoutMs: number): Promise<Buffer>
   /**
-   * One request, many answers: hands the stream's chunks to `take` one after another, and reads no further until it is done.
+   * One request, many answers: hands to `take` what has come of the stream, and reads little further until it is done.
    * Resolves when the server ends the stream well, rejects with GrpcError otherwise.
    */
   stream(path: string, request: Uint8Array, signal: AbortSignal, take: (framing: Framing) => Promise<void> | void): Promise<void>
@@ -79,8 +80,8 @@ export async function openChannel({
     signal?.addEventListener('abort', cancel, { once: true })
     const framing = new Framing(maxMessageBytes)
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        framing.push(chunk)
+      for await (const chunks of chunksOf(stream)) {
+        for (const chunk of chunks) framing.push(chunk)
         await take(framing)
       }
     } catch (error) {
