@@ -39,8 +39,13 @@ export interface BatchLimits {
   maxRows?: number
   /** INSERTs of one batch: ClickHouse works at so many at a time. */
   maxParts?: number
+  /** How long a batch may take to come together; five times as long once it has many rows. */
   maxWaitMs?: number
 }
+
+/** From so many rows on, larger and fewer INSERTs are worth more than to see the rows a second after they came. */
+const busyRows = 1_000
+const busyFactor = 5
 
 /** What stands beside a position. */
 interface Note {
@@ -53,8 +58,9 @@ interface Note {
 }
 
 /**
- * The partition as batches: full ones at once, smaller ones after `maxWaitMs`; an empty one when nothing came for that long. What
- * was planned before a crash comes first, exactly as it was planned: also in the same shards, had some been added since.
+ * The partition as batches: full ones at once, smaller ones after `maxWaitMs`, or five times that when many rows come; an empty one when
+ * nothing came for that long. What was planned before a crash comes first, exactly as it was planned: also in the same shards, had some
+ * been added since.
  */
 export async function* readBatches(
   assignment: Assignment,
@@ -72,11 +78,16 @@ export async function* readBatches(
     return waiting.shift()
   }
 
-  /** Messages up to the planned end; without one until there are enough rows or the time is over. */
-  async function readPart(shard: number, end: number | undefined, deadline: number): Promise<Part> {
+  /** Messages up to the planned end; without one until there are enough rows or the time of the batch, which has `rowsBefore`, is over. */
+  async function readPart(
+    shard: number,
+    end: number | undefined,
+    { began, rowsBefore }: { began: number; rowsBefore: number },
+  ): Promise<Part> {
     const part: Part = { start, end: start, time: 0, rows: 0, blocks: [], shard }
+    const deadline = () => began + (rowsBefore + part.rows < busyRows ? maxWaitMs : maxWaitMs * busyFactor)
     while (end === undefined ? part.rows < maxRows : part.end < end) {
-      const waitMs = end === undefined ? Math.max(0, deadline - Date.now()) : maxWaitMs
+      const waitMs = end === undefined ? Math.max(0, deadline() - Date.now()) : maxWaitMs
       const message = waitMs || waiting.length ? await next(waitMs) : undefined
       if (!message && end === undefined) break
       if (!message) continue
@@ -91,12 +102,12 @@ export async function* readBatches(
   }
 
   for (;;) {
-    const deadline = Date.now() + maxWaitMs
+    const began = Date.now()
     const parts: Part[] = []
     const among = planned?.shards ?? shards
     const first = firstShard(assignment, start, among)
     for (let number = 0; number < (planned?.ends.length ?? maxParts); number++) {
-      const part = await readPart((first + number) % among, planned?.ends[number], deadline)
+      const part = await readPart((first + number) % among, planned?.ends[number], { began, rowsBefore: number * maxRows })
       if (part.end > part.start) parts.push(part)
       if (!planned && part.rows < maxRows) break
     }

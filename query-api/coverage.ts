@@ -5,8 +5,8 @@ import { writeTime } from './time.ts'
 /** How much of the range the answer covers. */
 export interface Coverage {
   /**
-   * Everything received before is stored: of the kinds of agent heard in the last five minutes, the newest `received` of the one that is
-   * furthest behind. Null when none was heard.
+   * Everything received before is stored, to within a batch of the enricher where the bus has several partitions: of the kinds of agent
+   * heard in the last five minutes, the newest `received` of the one that is furthest behind. Null when none was heard.
    */
   watermark: string | null
   /** Records known to be lost in the range. */

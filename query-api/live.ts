@@ -18,27 +18,21 @@ export interface LiveOptions {
   where?: string
   signal: AbortSignal
   everyMs?: number
-  /** Records that take longer from the collector into the table are not shown live. */
-  settleMs?: number
   mostRows?: number
 }
 
 /** Records seen longer ago than this are late, and are not shown live. */
 const latestSeconds = 300
+/** Records that take longer from the collector into the table are not shown live. The enricher gathers many for longer than few. */
+const settleMs = { few: 2500, many: 7500 }
+/** A second, of a kind. */
+const manyRecords = 1_000
 
 /**
  * Records as they are stored, attributed, in the order they were received. They are read by `received`, a little behind the clock, because
  * blocks reach the table in batches.
  */
-export async function* live({
-  clickhouse,
-  kind,
-  where,
-  signal,
-  everyMs = 1000,
-  settleMs = 2500,
-  mostRows = 200,
-}: LiveOptions): AsyncGenerator<LiveBatch> {
+export async function* live({ clickhouse, kind, where, signal, everyMs = 1000, mostRows = 200 }: LiveOptions): AsyncGenerator<LiveBatch> {
   const parameters = new Parameters()
   const filter = parseFilter(where ?? '', kind.fields)
   const condition = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])].join(' AND ')
@@ -49,10 +43,13 @@ export async function* live({
       settings: statementSettings,
     })
 
-  for (let from = (Date.now() - settleMs) * 1000; !signal.aborted;) {
+  const settled = async () => (Date.now() - settleMs[await howMany(clickhouse, kind)]) * 1000
+
+  for (let from = await settled(); !signal.aborted;) {
     await sleep(everyMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
-    const to = (Date.now() - settleMs) * 1000
+    const to = await settled()
+    if (to <= from) continue
     const { rows } = await read<Record<string, unknown>>(
       `SELECT ${recordColumns(kind)} FROM ${kind.name} WHERE ${condition} ORDER BY ${clock(kind)} DESC LIMIT ${mostRows}`,
       from,
@@ -65,6 +62,15 @@ export async function* live({
     yield { rows: rows.toReversed().map(row => toRow(kind, row)), skipped: Math.max(0, count - rows.length) }
     from = to
   }
+}
+
+/** How much of the kind came in the last minutes, by its rollup. */
+async function howMany(clickhouse: ClickHouse, { name, measures }: RecordKind): Promise<'few' | 'many'> {
+  if (!measures) return 'few'
+  const { rows } = await clickhouse.query<{ most: number }>(
+    `SELECT max(records) AS most FROM (SELECT sum(records) AS records FROM ${name}_1m WHERE bucket >= now() - 150 GROUP BY bucket)`,
+  )
+  return rows[0].most < manyRecords * 60 ? 'few' : 'many'
 }
 
 /** Objects have no time of receipt; they are noticed here. */
