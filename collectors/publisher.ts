@@ -4,7 +4,7 @@ import { blockMessage, openBlock } from '../runtime/block/message.ts'
 import type { Bus, Message } from '../runtime/bus/bus.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { Instruments } from '../runtime/telemetry.ts'
-import { type KindName, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
+import { type KindName, deadLetterTopic, kinds, topicOf, topicsOf } from '../schema/record.ts'
 import type { DeadLetter, Origin, Outbox, Published, Silent } from './outbox.ts'
 import { Provenance, readHeader } from './provenance.ts'
 
@@ -179,15 +179,16 @@ export function openPublisher({
   async function* published(name: KindName, withinMs: number, isWanted = isOwn): AsyncGenerator<Published> {
     const oldest = Date.now() - withinMs
     const wanted = (headers: Readonly<Record<string, string>>, time: number) => (time < oldest ? 'stop' : isWanted(originOf(headers), time))
-    for await (const message of bus.recent(topicOf(kinds[name]), wanted))
-      yield {
-        ...originOf(message.headers),
-        time: message.time,
-        ids: message.ids ?? new Uint8Array(0),
-        minTime: Number(message.headers.min_time),
-        maxTime: Number(message.headers.max_time),
-        block: () => openBlock(message),
-      }
+    for (const topic of topicsOf(kinds[name]))
+      for await (const message of bus.recent(topic, wanted))
+        yield {
+          ...originOf(message.headers),
+          time: message.time,
+          ids: message.ids ?? new Uint8Array(0),
+          minTime: Number(message.headers.min_time),
+          maxTime: Number(message.headers.max_time),
+          block: () => openBlock(message),
+        }
   }
 
   return { block, from, silent, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }

@@ -8,7 +8,7 @@ import { isRefused, wordsOf } from '../runtime/bus/kafka/error.ts'
 import { ConfigError } from '../runtime/error.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
-import { deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
+import { deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import { type KafkaOptions, openKafka } from './kafka.ts'
 
 export interface BusOptions {
@@ -27,7 +27,7 @@ const migratedWithinMs = 30_000
 
 /** Every topic and how it is kept. */
 function* topics(kept: TopicOptions): Generator<[topic: string, options: TopicOptions]> {
-  for (const kind of Object.values(kinds)) yield [topicOf(kind), kind.replacing ? { compacted: true } : kept]
+  for (const kind of Object.values(kinds)) for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true } : kept]
   yield [deadLetterTopic, { maxBytes: deadLetterBytes, awaitReaders: false }]
 }
 

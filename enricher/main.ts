@@ -4,7 +4,7 @@ import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
 import { type Instruments, component, meter } from '../runtime/telemetry.ts'
-import { type RecordKind, deadLetterTopic, kinds, topicOf } from '../schema/record.ts'
+import { type RecordKind, deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
 import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
@@ -70,7 +70,7 @@ export async function runEnricher(
   await using stack = new AsyncDisposableStack()
   for (const kind of Object.values(kinds)) {
     const enriched = kind === kinds.flow || kind === kinds.request
-    stack.use(await bus.subscribe(topicOf(kind), group, consume(kind, enriched ? steps : [])))
+    for (const topic of topicsOf(kind)) stack.use(await bus.subscribe(topic, group, consume(kind, enriched ? steps : [])))
   }
   await followed
 }
@@ -99,19 +99,28 @@ export function observeLag(bus: Pick<Bus, 'lag'>): void {
 
 /** Reads all objects, then goes on in the background; `followed` settles when that ends. */
 async function loadObjects(bus: Bus, objects: ObjectTable, signal: AbortSignal, log: Logger): Promise<{ followed: Promise<void> }> {
+  const reading = topicsOf(kinds.object).map(topic => followObjects(bus, topic, signal, message => addObjects(objects, message, log)))
+  const followed = Promise.all(reading.map(({ followed }) => followed)).then(() => {})
+  // Whoever starts waiting for it later is told then.
+  followed.catch(() => {})
+  await Promise.all(reading.map(({ loaded }) => loaded))
+  signal.throwIfAborted()
+  return { followed }
+}
+
+/** `loaded` settles when all that was there has been taken, `followed` when following ends. */
+function followObjects(bus: Bus, topic: string, signal: AbortSignal, take: (message: Delivered) => void) {
   const loaded = Promise.withResolvers<void>()
   const follow = async () => {
-    for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.object), signal)) {
-      for (const message of messages) addObjects(objects, message, log)
+    for await (const { messages, caughtUp } of bus.follow(topic, signal)) {
+      for (const message of messages) take(message)
       if (caughtUp) loaded.resolve()
     }
   }
   const followed = follow()
   // Following ends without an error when it is told to, also before all is read.
   followed.then(loaded.resolve, loaded.reject)
-  await loaded.promise
-  signal.throwIfAborted()
-  return { followed }
+  return { loaded: loaded.promise, followed }
 }
 
 function addObjects(objects: ObjectTable, message: Delivered, log: Logger): void {

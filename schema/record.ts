@@ -128,6 +128,15 @@ export type KindName = keyof typeof kinds
 /** The topic a kind travels on. */
 export const topicOf = (kind: RecordKind) => `weir-${kind.name}-v${kind.version}`
 
+/**
+ * The topics a kind is read from, the newest first: while some collectors still write the version before, and until what they wrote is
+ * read, that one as well.
+ */
+export const topicsOf = (kind: RecordKind) => [
+  topicOf(kind),
+  ...(kind.version > 1 ? [topicOf({ ...kind, version: kind.version - 1 })] : []),
+]
+
 /** Where what could not be read is kept, with the reason. */
 export const deadLetterTopic = 'weir-dead-letter-v1'
 

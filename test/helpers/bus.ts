@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { openEmbeddedBus } from '../../runtime/bus/embedded.ts'
-import { deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
+import { deadLetterTopic, kinds, topicsOf } from '../../schema/record.ts'
 import { quietLog } from './clickhouse.ts'
 
 /** An embedded bus of its own with every topic, removed at the end. */
@@ -11,7 +11,8 @@ export async function openTestBus(): Promise<{ bus: Bus; path: string } & AsyncD
   const directory = await mkdtemp(path.join(tmpdir(), 'weir-bus-'))
   const file = path.join(directory, 'bus.sqlite')
   const bus = await openEmbeddedBus({ path: file, log: quietLog })
-  for (const kind of Object.values(kinds)) await bus.ensureTopic(topicOf(kind), { compacted: Boolean(kind.replacing) })
+  for (const kind of Object.values(kinds))
+    for (const topic of topicsOf(kind)) await bus.ensureTopic(topic, { compacted: Boolean(kind.replacing) })
   await bus.ensureTopic(deadLetterTopic, { awaitReaders: false })
   return {
     bus,
