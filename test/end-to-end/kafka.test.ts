@@ -4,7 +4,7 @@ import { truth } from '../../collectors/demo/index.ts'
 import { startBrokers, whyNoKafka } from '../helpers/kafka/broker.ts'
 import { skipped } from '../helpers/kafka/contract.ts'
 import { until } from '../helpers/wait.ts'
-import { countBy, startWeir } from '../helpers/weir.ts'
+import { ask, countBy, startWeir } from '../helpers/weir.ts'
 
 const missing = await whyNoKafka()
 const sum = (counts: Record<string, number>) => Object.values(counts).reduce((a, b) => a + b, 0)
@@ -25,7 +25,7 @@ else
     await broker.kill()
     await sleep(1_000)
     weir.kill('collect')
-    await until('readyz to say that Kafka is away', async () => (await fetch(`${weir.url}/readyz`)).status === 503)
+    await until('readyz to say that Kafka is away', async () => (await ask(`${weir.url}/readyz`)).status === 503)
     await broker.start()
     await until('the enricher to be started again', () => weir.pidOf('enrich'))
     await sleep(3_000)

@@ -7,7 +7,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { until } from '../helpers/wait.ts'
-import { type TestWeir, countBy, runCli, startWeir } from '../helpers/weir.ts'
+import { type TestWeir, ask, countBy, runCli, startWeir } from '../helpers/weir.ts'
 
 interface Ready {
   status: number
@@ -15,7 +15,7 @@ interface Ready {
 }
 
 async function readyz({ url }: TestWeir): Promise<Ready> {
-  const response = await fetch(`${url}/readyz`)
+  const response = await ask(`${url}/readyz`)
   return { status: response.status, body: (await response.json()) as Ready['body'] }
 }
 
@@ -93,9 +93,9 @@ test.serial('a directory in use is refused, and readyz says what is away until i
   )
   await weir.ready()
 
-  const ask = (...args: string[]) => runCli(args, { WEIR_URL: weir.url })
+  const run = (...args: string[]) => runCli(args, { WEIR_URL: weir.url })
   await until('flows', async () => sum(await flows(weir)) > 0)
-  const json = await ask('flows', '--from', 'now-2h', '--limit', '3', '-o', 'json', '--where', 'protocol = tcp')
+  const json = await run('flows', '--from', 'now-2h', '--limit', '3', '-o', 'json', '--where', 'protocol = tcp')
   t.is(json.code, 0, json.stderr)
   t.deepEqual(
     json.stdout
@@ -104,23 +104,29 @@ test.serial('a directory in use is refused, and readyz says what is away until i
       .map(line => (JSON.parse(line) as { protocol: string }).protocol),
     ['tcp', 'tcp', 'tcp'],
   )
-  t.regex((await ask('requests', '--from', 'now-2h', '--limit', '1')).stdout, /^\S+Z \S+ -> \S+ (request|response) /)
-  t.regex((await ask('query', 'flows,drops', '--by', 'src_namespace', '--from', 'now-2h')).stdout, /src_namespace/)
-  const wrong = await ask('flows', '--where', 'verdict = dropped AND nonsense = 1')
+  t.regex((await run('requests', '--from', 'now-2h', '--limit', '1')).stdout, /^\S+Z \S+ -> \S+ (request|response) /)
+  t.regex((await run('query', 'flows,drops', '--by', 'src_namespace', '--from', 'now-2h')).stdout, /src_namespace/)
+  const wrong = await run('flows', '--where', 'verdict = dropped AND nonsense = 1')
   t.is(wrong.code, 2)
   t.regex(wrong.stderr, /^weir: .*nonsense.*\n {2}verdict = dropped AND nonsense = 1\n {24}\^{8}\n$/)
-  t.is((await ask('query', 'nonsense')).code, 2)
-  t.regex((await ask('query', 'flows', '--top', 'x')).stderr, /expected a whole number from 1, got "x"/)
+  t.is((await run('query', 'nonsense')).code, 2)
+  t.regex((await run('query', 'flows', '--top', 'x')).stderr, /expected a whole number from 1, got "x"/)
   t.is(await weir.stop(), 0)
 })
 
 test.serial('without a Hubble it is up and says how to connect one', async t => {
   await using weir = await startWeir(['--no-demo'])
-  const { status, body } = await readyz(weir)
+  const says = /collect: sources: no source is configured.*collect.hubble.address \(WEIR_HUBBLE_ADDRESS\)/
+  const { status } = await until('the warning', async () => {
+    const answer = await readyz(weir)
+    return says.test(answer.body.warnings.join()) && answer
+  })
   t.is(status, 200)
-  t.regex(body.warnings.join(), /collect: sources: no source is configured.*collect.hubble.address \(WEIR_HUBBLE_ADDRESS\)/)
-  const quality = (await (await fetch(`${weir.url}/api/v1/quality`)).json()) as { services: Record<string, { reason?: string }> }
-  t.regex(quality.services.collect.reason!, /WEIR_HUBBLE_ADDRESS/)
+  const reason = await until('the reason', async () => {
+    const quality = (await (await ask(`${weir.url}/api/v1/quality`)).json()) as { services: Record<string, { reason?: string }> }
+    return quality.services.collect?.reason
+  })
+  t.regex(reason, /WEIR_HUBBLE_ADDRESS/)
   t.is(await weir.stop(), 0)
 })
 

@@ -75,7 +75,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
       'weir to be ready',
       async () => {
         if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${output.slice(-2000)}`)
-        return (await fetch(`${url}/readyz`).catch(() => undefined))?.ok
+        return (await ask(`${url}/readyz`).catch(() => undefined))?.ok
       },
       { timeoutMs: 150_000 },
     )
@@ -139,6 +139,15 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
   return weir
 }
 
+/** Asks on a connection of its own: one that is kept may lead to a process that was killed. */
+export async function ask(url: string, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, headers: { ...init.headers, connection: 'close' } })
+  } catch (error) {
+    throw new Error(`cannot ask ${url}: ${String((error as Error).cause ?? error)}`, { cause: error })
+  }
+}
+
 /** Rows of `POST /api/v1/query`, by the value of its only dimension. */
 export async function countBy(
   url: string,
@@ -146,7 +155,7 @@ export async function countBy(
   dimension: string,
   range: { from: string; to: string },
 ): Promise<Record<string, number>> {
-  const response = await fetch(`${url}/api/v1/query`, {
+  const response = await ask(`${url}/api/v1/query`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ kind, metrics: ['records'], by: [dimension], ...range }),

@@ -1,17 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TestWeir } from '../weir.ts'
+import { type TestWeir, ask } from '../weir.ts'
 
 /** The value of a metric of weir, all its series that have these labels added up; 0 when there is none. */
 export async function metric({ url }: TestWeir, name: string, ...labels: string[]): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
+  const text = await (await ask(`${url}/metrics`)).text()
   const lines = text.split('\n').filter(line => line.startsWith(`${name}{`) && labels.every(label => line.includes(label)))
   return lines.reduce((total, line) => total + Number(line.split(' ').at(-1)), 0)
 }
 
 /** What weir says about itself on /readyz. */
 export async function reasons({ url }: TestWeir): Promise<string[]> {
-  const response = await fetch(`${url}/readyz`)
+  const response = await ask(`${url}/readyz`)
   return ((await response.json()) as { reasons: string[] }).reasons
 }
 
