@@ -43,7 +43,7 @@ export async function* live({ clickhouse, kind, where, signal, everyMs = 1000, m
       settings: statementSettings,
     })
 
-  const settled = async () => (Date.now() - settleMs[await howMany(clickhouse, kind)]) * 1000
+  const settled = async () => (Date.now() - settleMs[await howMany(clickhouse, kind, signal)]) * 1000
 
   for (let from = await settled(); !signal.aborted;) {
     await sleep(everyMs, undefined, { signal }).catch(() => {})
@@ -65,10 +65,11 @@ export async function* live({ clickhouse, kind, where, signal, everyMs = 1000, m
 }
 
 /** How much of the kind came in the last minutes, by its rollup. */
-async function howMany(clickhouse: ClickHouse, { name, measures }: RecordKind): Promise<'few' | 'many'> {
+async function howMany(clickhouse: ClickHouse, { name, measures }: RecordKind, signal: AbortSignal): Promise<'few' | 'many'> {
   if (!measures) return 'few'
   const { rows } = await clickhouse.query<{ most: number }>(
     `SELECT max(records) AS most FROM (SELECT sum(records) AS records FROM ${name}_1m WHERE bucket >= now() - 150 GROUP BY bucket)`,
+    { signal, settings: statementSettings },
   )
   return rows[0].most < manyRecords * 60 ? 'few' : 'many'
 }
