@@ -1,3 +1,5 @@
+import { ask, counted } from './weir.ts'
+
 interface Policy {
   kind?: string
   namespace?: string
@@ -85,24 +87,18 @@ type Row = [...string[], number]
 
 /** Counts what is stored, by asking the API. */
 export async function countStored(url: string, { from, to = 'now', where = '' }: StoredRange): Promise<Counts> {
-  const ask = async (kind: 'flow' | 'request', by: string[]) => {
-    const headers = { 'content-type': 'application/json' }
-    const body = JSON.stringify({ kind, metrics: ['records'], by, from, to, where })
-    const response = await fetch(`${url}/api/v1/query`, { method: 'POST', headers, body })
-    if (!response.ok) throw new Error(await response.text())
-    return ((await response.json()) as { rows: Row[] }).rows
-  }
+  const stored = (kind: 'flow' | 'request', by: string[]) => counted(url, { kind, by, from, to, where })
   const counts = noCounts()
   const tally = (into: Record<string, number>, rows: Row[]) => rows.forEach(row => add(into, row.slice(0, -1), Number(row.at(-1))))
-  tally(counts.verdict, await ask('flow', ['verdict']))
-  tally(counts.type, await ask('flow', ['type']))
-  tally(counts.dropReason, await ask('flow', ['verdict', 'event', 'direction', 'drop_reason']))
+  tally(counts.verdict, await stored('flow', ['verdict']))
+  tally(counts.type, await stored('flow', ['type']))
+  tally(counts.dropReason, await stored('flow', ['verdict', 'event', 'direction', 'drop_reason']))
   for (const decision of ['allowed', 'denied'])
-    for (const [direction, policies, count] of await ask('flow', ['direction', `${decision}_by`]))
+    for (const [direction, policies, count] of await stored('flow', ['direction', `${decision}_by`]))
       for (const policy of String(policies).split(',').filter(Boolean)) add(counts.policy, [direction, decision, policy], Number(count))
-  for (const [verdict, reason, kind, namespace, name, count] of await ask('flow', ['verdict', 'drop_reason', ...policyFields]))
+  for (const [verdict, reason, kind, namespace, name, count] of await stored('flow', ['verdict', 'drop_reason', ...policyFields]))
     add(counts.decision, [verdict, reason, [kind, namespace, name].join('/')], Number(count))
-  tally(counts.l7, await ask('request', ['protocol', 'phase', 'verdict', 'status_code']))
+  tally(counts.l7, await stored('request', ['protocol', 'phase', 'verdict', 'status_code']))
   return counts
 }
 
@@ -113,7 +109,7 @@ export async function lossesTold(
   url: string,
   range: { from: string },
 ): Promise<{ lost: Record<string, number>; gaps: Record<string, number> }> {
-  const response = await fetch(`${url}/api/v1/quality?${new URLSearchParams({ to: 'now', ...range }).toString()}`)
+  const response = await ask(`${url}/api/v1/quality?${new URLSearchParams({ to: 'now', ...range }).toString()}`)
   const { losses } = (await response.json()) as { losses: { reason: string; count: number; gaps: number }[] }
   const told = { lost: {}, gaps: {} }
   for (const { reason, count, gaps } of losses) {
@@ -133,7 +129,7 @@ export interface ToldGap {
 /** The first time of which it was told that it is not known how much was missed. */
 export async function gapTold(url: string, range: { from: string }): Promise<ToldGap | undefined> {
   const params = new URLSearchParams({ to: 'now', ...range, where: 'known = false' })
-  const response = await fetch(`${url}/api/v1/records/loss?${params.toString()}`)
+  const response = await ask(`${url}/api/v1/records/loss?${params.toString()}`)
   return ((await response.json()) as { rows: ToldGap[] }).rows.at(-1)
 }
 

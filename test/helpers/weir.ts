@@ -148,19 +148,31 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Response
   }
 }
 
-/** Rows of `POST /api/v1/query`, by the value of its only dimension. */
+interface Question {
+  kind: string
+  by: string[]
+  from: string
+  to: string
+  where?: string
+}
+
+/** Counts of records from `POST /api/v1/query`: the values of the dimensions, then how many. */
+export async function counted(url: string, question: Question): Promise<[...string[], number][]> {
+  const response = await ask(`${url}/api/v1/query`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ metrics: ['records'], ...question }),
+  })
+  if (!response.ok) throw new Error(await response.text())
+  return ((await response.json()) as { rows: [...string[], number][] }).rows
+}
+
+/** The same by the value of its only dimension. */
 export async function countBy(
   url: string,
   kind: string,
   dimension: string,
   range: { from: string; to: string },
 ): Promise<Record<string, number>> {
-  const response = await ask(`${url}/api/v1/query`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ kind, metrics: ['records'], by: [dimension], ...range }),
-  })
-  if (!response.ok) throw new Error(await response.text())
-  const { rows } = (await response.json()) as { rows: [string, number][] }
-  return Object.fromEntries(rows)
+  return Object.fromEntries((await counted(url, { kind, by: [dimension], ...range })) as [string, number][])
 }
