@@ -1,4 +1,5 @@
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
+import { manyRecords } from '../schema/record.ts'
 
 export interface StoredBlock {
   rows: number
@@ -43,8 +44,7 @@ export interface BatchLimits {
   maxWaitMs?: number
 }
 
-/** From so many rows on, larger and fewer INSERTs are worth more than to see the rows a second after they came. */
-const busyRows = 1_000
+/** How many times as long a batch may take that has many records. */
 const busyFactor = 5
 
 /** What stands beside a position. */
@@ -85,7 +85,7 @@ export async function* readBatches(
     { began, rowsBefore }: { began: number; rowsBefore: number },
   ): Promise<Part> {
     const part: Part = { start, end: start, time: 0, rows: 0, blocks: [], shard }
-    const deadline = () => began + (rowsBefore + part.rows < busyRows ? maxWaitMs : maxWaitMs * busyFactor)
+    const deadline = () => began + (rowsBefore + part.rows < manyRecords ? maxWaitMs : maxWaitMs * busyFactor)
     while (end === undefined ? part.rows < maxRows : part.end < end) {
       const waitMs = end === undefined ? Math.max(0, deadline() - Date.now()) : maxWaitMs
       const message = waitMs || waiting.length ? await next(waitMs) : undefined

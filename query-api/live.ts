@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RecordKind } from '../schema/record.ts'
+import { type RecordKind, manyRecords } from '../schema/record.ts'
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import { parseFilter } from './filter/parse.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
@@ -25,8 +25,6 @@ export interface LiveOptions {
 const latestSeconds = 300
 /** Records that take longer from the collector into the table are not shown live. The enricher gathers many for longer than few. */
 const settleMs = { few: 2500, many: 7500 }
-/** A second, of a kind. */
-const manyRecords = 1_000
 
 /**
  * Records as they are stored, attributed, in the order they were received. They are read by `received`, a little behind the clock, because

@@ -137,6 +137,9 @@ export const topicsOf = (kind: RecordKind) => [
   ...(kind.version > 1 ? [topicOf({ ...kind, version: kind.version - 1 })] : []),
 ]
 
+/** From so many records a second on, larger and fewer INSERTs are worth more than to see records a second after they came. */
+export const manyRecords = 1_000
+
 /** Where what could not be read is kept, with the reason. */
 export const deadLetterTopic = 'weir-dead-letter-v1'
 
