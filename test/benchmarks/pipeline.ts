@@ -17,6 +17,7 @@ import { startBrokers, whyNoKafka } from '../helpers/kafka/broker.ts'
 import { until } from '../helpers/wait.ts'
 import { freePort, runCli } from '../helpers/weir.ts'
 import type { LoadMessage, LoadOptions } from './pipeline/load.ts'
+import { mostOutside } from './pipeline/templates.ts'
 import { type Usage, machine, usageOf } from './pipeline/usage.ts'
 
 const { values } = parseArgs({
@@ -157,6 +158,7 @@ WHERE active AND database = currentDatabase() GROUP BY table ORDER BY table`,
   for (const { table, rows, bytes } of sizes) console.log(`${table}: ${rows} rows, ${(bytes / rows).toFixed(1)} B a row, merged`)
 }
 
+if (Number(values.outside) > mostOutside) throw new Error(`--outside: at most ${mostOutside} addresses, got ${values.outside}`)
 const missing = await whyNoKafka()
 if (missing) throw new Error(missing)
 console.log(machine())

@@ -12,12 +12,17 @@ const idPlace = 'ffffffff-ffff-4fff-8fff-ffffffffffff'
 const anySeconds = 1_790_000_000
 const anyNanos = 999_999_999
 const prefixBytes = 5
+/** Three numbers of three digits from 100 on tell addresses outside apart, so that all are as long as this one. */
+const anyAddress = '151.199.199.199'
+/** Distinct addresses outside, at most. */
+export const mostOutside = 1_000_000
 
-/** A framed GetFlowsResponse, and where in it its time and id stand. */
+/** A framed GetFlowsResponse, and where in it its time, id and address outside stand; -1 when both ends are pods. */
 interface Template {
   bytes: Buffer
   time: number
   id: number
+  outside: number
   client: number
   server: number
 }
@@ -59,12 +64,13 @@ export class Templates {
     const seconds = Math.floor(micros / 1e6)
     const nanos = (micros % 1e6) * 1000
     while (flows < most) {
-      const { bytes: source, time, id } = this.#templates[this.#turn]
+      const { bytes: source, time, id, outside } = this.#templates[this.#turn]
       if (bytes + source.length > out.length) break
       out.set(source, bytes)
       writePadded(out, bytes + time + 1, seconds)
       writePadded(out, bytes + time + 7, nanos)
       writeId(out, bytes + id, this.#sent++)
+      if (outside >= 0) writeAddress(out, bytes + outside, (this.#sent * 7919) % this.#outside)
       bytes += source.length
       flows++
       if (++this.#turn === this.#templates.length) this.#turn = 0
@@ -96,7 +102,14 @@ export class Templates {
     const bytes = Buffer.alloc(prefixBytes + message.length)
     bytes.writeUInt32BE(message.length, 1)
     bytes.set(message, prefixBytes)
-    return { bytes, time: bytes.indexOf(timePlace), id: bytes.indexOf(idPlace), client, server }
+    return {
+      bytes,
+      time: bytes.indexOf(timePlace),
+      id: bytes.indexOf(idPlace),
+      outside: bytes.indexOf(anyAddress),
+      client,
+      server,
+    }
   }
 
   #flow(client: Pod, server: Pod): Record<string, unknown> {
@@ -105,7 +118,7 @@ export class Templates {
     const denied = random() < deniedShare
     const layer7 = !outside && random() < layer7Share
     const isReply = !denied && random() < replyShare
-    const far = outside ? outsideEnd(this.#below(this.#outside)) : endOf(server)
+    const far = outside ? outsideEnd : endOf(server)
     const [from, to] = isReply ? [far, endOf(client)] : [endOf(client), far]
     const port = 30_000 + this.#below(30_000)
     const ports = isReply ? { source_port: 8080, destination_port: port } : { source_port: port, destination_port: 8080 }
@@ -176,10 +189,16 @@ function endOf({ index, name, namespace, workload, address }: Pod) {
   }
 }
 
-const outsideEnd = (index: number) => ({
-  address: `${100 + (index >> 24)}.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}`,
-  endpoint: { identity: 2, labels: ['reserved:world'] },
-})
+const outsideEnd = { address: anyAddress, endpoint: { identity: 2, labels: ['reserved:world'] } }
+
+/** The last two digits of the last three numbers of an address. */
+function writeAddress(out: Buffer, at: number, index: number): void {
+  for (let place = 13; place > 3; place -= 4, index = Math.floor(index / 100)) {
+    const pair = index % 100
+    out[at + place] = digits[Math.floor(pair / 10)]
+    out[at + place + 1] = digits[pair % 10]
+  }
+}
 
 const httpOf = ({ workload, namespace }: Pod, isReply: boolean) => ({
   code: isReply ? 200 : 0,
