@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { type TlsOptions, tlsSchema } from '../collectors/hubble/address.ts'
+import { type TlsOptions, tlsSchema } from '../collectors/address.ts'
 import { type KafkaBus, openKafkaBus } from '../runtime/bus/kafka.ts'
 import { ConfigError } from '../runtime/error.ts'
 import type { Logger } from '../runtime/log.ts'

@@ -5,6 +5,11 @@ import { DataPointType, type MetricData, MeterProvider, MetricReader } from '@op
 export const discardReasons = {
   repeated: 'The agent sent it again; it is on the bus already.',
   undecodable: 'The collector cannot read it; the message is on the dead-letter topic.',
+  too_large: 'The message is larger than its source takes; the sender was told where its protocol can.',
+  over_limit: 'A part went over a limit of its source: attributes, series, templates, streams or the length of a text.',
+  unknown_kind: 'Nothing weir keeps is told by it: a message or metric of another kind.',
+  interim: 'An entry about something still going on, which a later one counts.',
+  no_template: 'Data came whose template never did.',
   agent_event: 'An event of the agent in an exported file, which is no flow.',
   debug_event: 'A debug event in an exported file, which is no flow.',
   unreadable: 'The enricher cannot read the block; it is on the dead-letter topic.',

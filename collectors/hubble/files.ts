@@ -5,8 +5,8 @@ import { Nodes } from './nodes.ts'
 import { type Peer, peerAt } from './peer.ts'
 import { type Memories, recall } from './recall.ts'
 import { Remembered } from './remember.ts'
-import { tail } from './tail.ts'
-import { UndecodableError } from './wire.ts'
+import { tail } from '../tail.ts'
+import { UndecodableError } from '../protobuf/cursor.ts'
 
 const lossCapacity = 1 << 16
 

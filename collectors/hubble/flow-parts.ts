@@ -1,5 +1,5 @@
 import { openEnd } from '../../schema/object.ts'
-import { type Cursor, varintType } from './wire.ts'
+import { type Cursor, varintType } from '../protobuf/cursor.ts'
 
 // Small messages of a flow. `cursor` is open over the bytes; so it is for the other readers.
 

@@ -1,11 +1,11 @@
-import { viewOf } from './bytes.ts'
+import { viewOf } from '../protobuf/bytes.ts'
 import { numberIn, readCounts, timeAt, traceIdIn } from './flow-parts.ts'
 import { IdReader } from './ids.ts'
 import type { Known } from './known.ts'
 import { Layer7 } from './layer7.ts'
 import { Packet } from './packet.ts'
 import type { Texts } from './texts.ts'
-import { Cursor, UndecodableError, bytesType, varintType } from './wire.ts'
+import { Cursor, UndecodableError, bytesType, varintType } from '../protobuf/cursor.ts'
 import { monitor } from './vocabulary.ts'
 
 const egressAllowedBy = 21001

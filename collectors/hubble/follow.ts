@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe } from '../../runtime/log.ts'
 import type { SourceContext } from '../source.ts'
-import { type TlsOptions, parseAddress } from './address.ts'
+import { type TlsOptions, parseAddress } from '../address.ts'
 import type { FlowFilter } from './filters.ts'
 import type { Intake } from './intake.ts'
 import { type Observer, type ObserverNode, type ServerStatus, openObserver } from './observer.ts'
@@ -39,7 +39,7 @@ export async function followPeer(
 ): Promise<void> {
   const { tls, windowBytes, allow, deny, intake, onState } = options
   const { address } = peer
-  const where = parseAddress(address)
+  const where = parseAddress(address, 'collect.hubble.address')
   const server: Server = {}
   let { since } = options
   let away: string | undefined

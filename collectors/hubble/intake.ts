@@ -1,12 +1,12 @@
 import type { SourceContext } from '../source.ts'
 import { Decoder } from './decoder.ts'
-import type { Framing } from './framing.ts'
+import type { Framing } from '../grpc/framing.ts'
 import { Losses } from './losses.ts'
 import { type Nodes, type ReportingNode, fullNameOf } from './nodes.ts'
 import { type Peer, silentAmong } from './peer.ts'
 import { loadObserverProto } from './proto.ts'
 import type { Memories } from './recall.ts'
-import { UndecodableError } from './wire.ts'
+import { UndecodableError } from '../protobuf/cursor.ts'
 
 const silenceMicros = 1e6
 /** Clocks of nodes and of Relay agree within this. */

@@ -1,7 +1,7 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { NumberColumn } from '../../runtime/block/columns.ts'
 import type { Dictionaries, Dictionary } from './dictionary.ts'
-import { type Interner, lineWords, notes } from './interner.ts'
+import { type Interner, lineWords, notes } from '../protobuf/interner.ts'
 import type { Texts } from './texts.ts'
 
 /** Which of the notes on an item say its number in a block. */

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs'
 import { loadObserverProto } from './proto.ts'
-import { UndecodableError } from './wire.ts'
+import { UndecodableError } from '../protobuf/cursor.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -1,5 +1,5 @@
 import { Dictionaries } from './dictionary.ts'
-import { Interner } from './interner.ts'
+import { Interner } from '../protobuf/interner.ts'
 import type { Nodes, ReportingNode } from './nodes.ts'
 import {
   Texts,

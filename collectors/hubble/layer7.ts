@@ -1,6 +1,6 @@
-import type { Interner } from './interner.ts'
+import type { Interner } from '../protobuf/interner.ts'
 import type { Texts } from './texts.ts'
-import { Cursor, UndecodableError, bytesType } from './wire.ts'
+import { Cursor, UndecodableError, bytesType } from '../protobuf/cursor.ts'
 
 export const http = 101
 export const dns = 100

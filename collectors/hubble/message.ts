@@ -1,10 +1,10 @@
-import { viewOf } from './bytes.ts'
+import { viewOf } from '../protobuf/bytes.ts'
 import { timeAt } from './flow-parts.ts'
 import { Flow } from './flow.ts'
 import { Known } from './known.ts'
 import type { Nodes, ReportingNode } from './nodes.ts'
 import { loadObserverProto } from './proto.ts'
-import { UndecodableError } from './wire.ts'
+import { UndecodableError } from '../protobuf/cursor.ts'
 
 /** What a response is about. */
 export type Subject = 'flow' | 'lost_events' | 'node_status' | 'nothing'

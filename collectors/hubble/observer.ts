@@ -1,8 +1,8 @@
-import { type Channel, openChannel } from './grpc.ts'
-import { type Address, type TlsOptions, authorityOf, connect } from './address.ts'
+import { type Channel, openChannel } from '../grpc/channel.ts'
+import { type Address, type TlsOptions, authorityOf, connect } from '../address.ts'
 import type { FlowFilter } from './filters.ts'
-import type { Framing } from './framing.ts'
-import { GrpcError } from './grpc-status.ts'
+import type { Framing } from '../grpc/framing.ts'
+import { GrpcError } from '../grpc/status.ts'
 import { loadObserverProto } from './proto.ts'
 
 const callTimeoutMs = 10_000

@@ -1,5 +1,5 @@
 import { AddressReader } from './addresses.ts'
-import { type Cursor, bytesType, varintType } from './wire.ts'
+import { type Cursor, bytesType, varintType } from '../protobuf/cursor.ts'
 
 const ipVersions = [0, 4, 6]
 

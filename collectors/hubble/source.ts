@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { untilAborted } from '../../runtime/service.ts'
 import type { Source, SourceContext } from '../source.ts'
-import { type TlsOptions, parseAddresses, tlsSchema } from './address.ts'
+import { type TlsOptions, parseAddresses, tlsSchema } from '../address.ts'
 import { type FlowFilter, filterSchema } from './filters.ts'
 import { type Server, followPeer } from './follow.ts'
 import { takeOver } from './handover.ts'
@@ -77,7 +77,7 @@ export const hubble: Source<HubbleOptions> = {
 async function follow(options: HubbleOptions, context: SourceContext): Promise<void> {
   const { tls = false, cluster = '', history = 0, allow = [], deny = [], remember = 2_000_000, share } = options
   const { signal, log, outbox } = context
-  const addresses = parseAddresses(options.address)
+  const addresses = parseAddresses(options.address, 'collect.hubble.address')
   const peers = ownShare(addresses, share, hostname()).map(peerAt)
   const report = new Report(peers, { status: context.status, share, configured: addresses.length })
   if (share) log.info({ peers: peers.length, of: addresses.length }, 'reading a share of the peers')

@@ -1,4 +1,4 @@
-import { Cursor, bytesType, varintType } from './wire.ts'
+import { Cursor, bytesType, varintType } from '../protobuf/cursor.ts'
 import { entities, reservedIdentities } from './vocabulary.ts'
 
 /** Texts read once and written to label columns many times. */

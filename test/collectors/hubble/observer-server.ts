@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import http2 from 'node:http2'
 import type { AddressInfo } from 'node:net'
-import { frame } from '../../../collectors/hubble/framing.ts'
+import { frame } from '../../../collectors/grpc/framing.ts'
 import { loadObserverProto } from '../../../collectors/hubble/proto.ts'
 import { responseType } from './reference.ts'
 

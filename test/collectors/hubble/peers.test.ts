@@ -1,5 +1,5 @@
 import test from 'ava'
-import { frame } from '../../../collectors/hubble/framing.ts'
+import { frame } from '../../../collectors/grpc/framing.ts'
 import { hubble } from '../../../collectors/hubble/source.ts'
 import { readerOf } from '../../../collectors/hubble/share.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'

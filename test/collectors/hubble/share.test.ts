@@ -1,5 +1,5 @@
 import test from 'ava'
-import { parseAddresses } from '../../../collectors/hubble/address.ts'
+import { parseAddresses } from '../../../collectors/address.ts'
 import { ownShare, readerOf } from '../../../collectors/hubble/share.ts'
 import { ConfigError } from '../../../runtime/error.ts'
 
@@ -36,8 +36,11 @@ for (const [what, [share, message]] of Object.entries(wrong))
   })
 
 test('addresses are a list, or stand between commas, each once', t => {
-  t.deepEqual(parseAddresses('relay:80'), ['relay:80'])
-  t.deepEqual(parseAddresses(' a:1, b:2,a:1,'), ['a:1', 'b:2'])
-  t.deepEqual(parseAddresses(['a:1', 'unix:///b']), ['a:1', 'unix:///b'])
-  t.throws(() => parseAddresses('a:1,b'), { instanceOf: ConfigError, message: /expected host:port or unix:\/\/\/path, got "b"/ })
+  t.deepEqual(parseAddresses('relay:80', 'collect.hubble.address'), ['relay:80'])
+  t.deepEqual(parseAddresses(' a:1, b:2,a:1,', 'collect.hubble.address'), ['a:1', 'b:2'])
+  t.deepEqual(parseAddresses(['a:1', 'unix:///b'], 'collect.hubble.address'), ['a:1', 'unix:///b'])
+  t.throws(() => parseAddresses('a:1,b', 'collect.hubble.address'), {
+    instanceOf: ConfigError,
+    message: /expected host:port or unix:\/\/\/path, got "b"/,
+  })
 })

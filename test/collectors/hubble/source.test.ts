@@ -1,6 +1,6 @@
 import test from 'ava'
 import { hubble } from '../../../collectors/hubble/source.ts'
-import { frame } from '../../../collectors/hubble/framing.ts'
+import { frame } from '../../../collectors/grpc/framing.ts'
 import type { Bus, Message } from '../../../runtime/bus/bus.ts'
 import { openTestBus } from '../../helpers/bus.ts'
 import { until } from '../../helpers/wait.ts'

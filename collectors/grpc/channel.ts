@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { chunksOf } from './chunks.ts'
 import { Framing, frame } from './framing.ts'
-import { GrpcError, failureOf } from './grpc-status.ts'
+import { GrpcError, failureOf } from './status.ts'
 
 const defaultWindowBytes = 16 << 20
 const frameBytes = 1 << 20

@@ -1,4 +1,4 @@
-import { GrpcError } from './grpc-status.ts'
+import { GrpcError } from './status.ts'
 
 const prefixBytes = 5
 
@@ -17,15 +17,19 @@ export class Framing {
   bytes: Buffer = Buffer.alloc(0)
   start = 0
   end = 0
+  /** Whether it is compressed, in the way the headers of the call say. */
+  compressed = false
   readonly #maxMessageBytes: number
+  readonly #takesCompressed: boolean
   #at = 0
   /** What comes after `bytes`: of `#chunks`, those from `#first` on. */
   readonly #chunks: Buffer[] = []
   #first = 0
   #waiting = 0
 
-  constructor(maxMessageBytes = 16 << 20) {
+  constructor(maxMessageBytes = 16 << 20, takesCompressed = false) {
     this.#maxMessageBytes = maxMessageBytes
+    this.#takesCompressed = takesCompressed
   }
 
   /** Whether the stream may end here. */
@@ -43,7 +47,9 @@ export class Framing {
   next(): boolean {
     if (!this.#gather(prefixBytes)) return false
     const length = this.bytes.readUInt32BE(this.#at + 1)
-    if (this.bytes[this.#at] !== 0) throw new GrpcError('UNIMPLEMENTED', 'a compressed message, although no compression was offered')
+    this.compressed = this.bytes[this.#at] !== 0
+    if (this.compressed && !this.#takesCompressed)
+      throw new GrpcError('UNIMPLEMENTED', 'a compressed message, although no compression was offered')
     if (length > this.#maxMessageBytes)
       throw new GrpcError('RESOURCE_EXHAUSTED', `a message of ${length} bytes, at most ${this.#maxMessageBytes} are taken`)
     if (!this.#gather(prefixBytes + length)) return false

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises'
 import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import tls from 'node:tls'
-import { ConfigError } from '../../runtime/error.ts'
+import { ConfigError } from '../runtime/error.ts'
 
-/** TLS towards Hubble; `true` trusts the certificate authorities of the system. */
+/** TLS towards an agent; `true` trusts the certificate authorities of the system. */
 export type TlsOptions =
   | boolean
   | {
@@ -41,21 +41,22 @@ export const tlsSchema = {
 /** host:port, [address]:port or unix:///path. */
 export type Address = { path: string } | { host: string; port: number }
 
-export function parseAddress(text: string): Address {
+/** `setting` is the key of the configuration an error names. Throws ConfigError. */
+export function parseAddress(text: string, setting: string): Address {
   const path = /^unix:(?:\/\/)?(\/.+)$/.exec(text)?.[1]
   if (path) return { path }
   const parts = /^(?:\[([0-9a-f:.%]+)\]|([^:/[\]\s]+)):(\d{1,5})$/i.exec(text)
   const port = Number(parts?.[3])
   if (!parts || port < 1 || port > 65535)
-    throw new ConfigError(`collect.hubble.address: expected host:port or unix:///path, got ${JSON.stringify(text)}`)
+    throw new ConfigError(`${setting}: expected host:port or unix:///path, got ${JSON.stringify(text)}`)
   return { host: parts[1] ?? parts[2], port }
 }
 
 /** The addresses of one setting, each once: a list, or text with commas. Throws ConfigError for what is none. */
-export function parseAddresses(setting: string | readonly string[]): string[] {
-  const all = [setting].flat().flatMap(text => text.split(','))
+export function parseAddresses(value: string | readonly string[], setting: string): string[] {
+  const all = [value].flat().flatMap(text => text.split(','))
   const addresses = new Set(all.map(text => text.trim()).filter(Boolean))
-  addresses.forEach(parseAddress)
+  for (const address of addresses) parseAddress(address, setting)
   return [...addresses]
 }
 

@@ -1,5 +1,5 @@
 import { hashOf, same, viewOf } from './bytes.ts'
-import { UndecodableError } from './wire.ts'
+import { UndecodableError } from './cursor.ts'
 
 /** Items of a generation, and bytes they take in the arena, at most. */
 const maxItems = 1 << 15

@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import test from 'ava'
 import fc from 'fast-check'
-import { connect, parseAddress } from '../../../collectors/hubble/address.ts'
-import { Framing, frame } from '../../../collectors/hubble/framing.ts'
-import { failureOf, percentDecoded } from '../../../collectors/hubble/grpc-status.ts'
-import { openChannel } from '../../../collectors/hubble/grpc.ts'
+import { connect, parseAddress } from '../../../collectors/address.ts'
+import { Framing, frame } from '../../../collectors/grpc/framing.ts'
+import { failureOf, percentDecoded } from '../../../collectors/grpc/status.ts'
+import { openChannel } from '../../../collectors/grpc/channel.ts'
 import { Remembered } from '../../../collectors/hubble/remember.ts'
 import { ConfigError } from '../../../runtime/error.ts'
-import { openObserverServer } from './observer-server.ts'
+import { openObserverServer } from '../hubble/observer-server.ts'
 
 test('messages come out as they went in, however the stream is cut', t => {
   fc.assert(
@@ -51,16 +51,19 @@ test('percent signs that are no escapes stay', t => {
 })
 
 test('addresses', t => {
-  t.deepEqual(parseAddress('hubble-relay:4245'), { host: 'hubble-relay', port: 4245 })
-  t.deepEqual(parseAddress('[::1]:80'), { host: '::1', port: 80 })
-  t.deepEqual(parseAddress('unix:///var/run/cilium/hubble.sock'), { path: '/var/run/cilium/hubble.sock' })
+  t.deepEqual(parseAddress('hubble-relay:4245', 'collect.hubble.address'), { host: 'hubble-relay', port: 4245 })
+  t.deepEqual(parseAddress('[::1]:80', 'collect.hubble.address'), { host: '::1', port: 80 })
+  t.deepEqual(parseAddress('unix:///var/run/cilium/hubble.sock', 'collect.hubble.address'), { path: '/var/run/cilium/hubble.sock' })
   for (const bad of ['relay', 'relay:', 'relay:0', 'relay:99999', 'http://relay:80', ':80', 'unix:x'])
-    t.throws(() => parseAddress(bad), { instanceOf: ConfigError, message: /expected host:port or unix:\/\/\/path, got/ })
+    t.throws(() => parseAddress(bad, 'collect.hubble.address'), {
+      instanceOf: ConfigError,
+      message: /expected host:port or unix:\/\/\/path, got/,
+    })
 })
 
 test('a peer that falls silent without closing is given up', async t => {
   await using server = await openObserverServer(() => {})
-  const upstream = parseAddress(server.address) as { host: string; port: number }
+  const upstream = parseAddress(server.address, 'collect.hubble.address') as { host: string; port: number }
   const proxy = net.createServer(client => {
     const server = net.connect(upstream)
     client.pipe(server).pipe(client)
@@ -79,7 +82,7 @@ test('a peer that falls silent without closing is given up', async t => {
 
 test('an idle peer that answers is kept', async t => {
   await using server = await openObserverServer(({ end }) => void setTimeout(() => end(), 900))
-  const connection = await connect(parseAddress(server.address), false)
+  const connection = await connect(parseAddress(server.address, 'collect.hubble.address'), false)
   await using channel = await openChannel({ authority: 'test', connection, idleMs: 100, answerMs: 400 })
   await t.notThrowsAsync(channel.stream('/observer.Observer/GetFlows', Buffer.alloc(0), new AbortController().signal, () => {}))
 })
