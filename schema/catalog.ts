@@ -39,7 +39,7 @@ export function dimensionsOf(kind: KindName): Dimension[] {
     about: field.about,
     cardinality: cardinalityOf(field),
     rollup: Boolean(measures && field.rollup),
-    groupable: !['time', 'texts', 'float64'].includes(field.type) && !field.unit,
+    groupable: !['time', 'texts', 'float64', 'numbers', 'attributes'].includes(field.type) && !field.unit,
     unit: field.unit,
     values: field.values,
   }))

@@ -61,6 +61,8 @@ const codecs: Partial<Record<FieldType, string>> = {
   address: 'ZSTD(1)',
   text: 'ZSTD(1)',
   texts: 'ZSTD(1)',
+  numbers: 'ZSTD(1)',
+  attributes: 'ZSTD(1)',
 }
 
 /**

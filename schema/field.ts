@@ -1,7 +1,20 @@
 /** What a field is. Everything else about a record derives from lists of these. */
 
 /** Types a field can have; `clickhouseTypes` says how each is stored. */
-export type FieldType = 'bool' | 'uint8' | 'uint16' | 'uint32' | 'uint64' | 'float64' | 'time' | 'address' | 'text' | 'label' | 'texts'
+export type FieldType =
+  | 'bool'
+  | 'uint8'
+  | 'uint16'
+  | 'uint32'
+  | 'uint64'
+  | 'float64'
+  | 'time'
+  | 'address'
+  | 'text'
+  | 'label'
+  | 'texts'
+  | 'numbers'
+  | 'attributes'
 
 /** The column type of each field type. A `label` repeats often: fewer than about 10,000 distinct values a block. */
 export const clickhouseTypes = {
@@ -16,6 +29,8 @@ export const clickhouseTypes = {
   text: 'String',
   label: 'LowCardinality(String)',
   texts: 'Array(String)',
+  numbers: 'Array(Float64)',
+  attributes: 'Map(String, String)',
 } as const satisfies Record<FieldType, string>
 
 export type ClickHouseType = (typeof clickhouseTypes)[FieldType]
@@ -44,11 +59,15 @@ type ValueOf<F extends Field> = F['type'] extends 'bool'
   ? boolean
   : F['type'] extends 'texts'
     ? string[]
-    : F['type'] extends 'text' | 'label' | 'address'
-      ? F extends { values: readonly (infer V)[] }
-        ? V
-        : string
-      : number
+    : F['type'] extends 'numbers'
+      ? number[]
+      : F['type'] extends 'attributes'
+        ? Record<string, string>
+        : F['type'] extends 'text' | 'label' | 'address'
+          ? F extends { values: readonly (infer V)[] }
+            ? V
+            : string
+          : number
 
 /** A record as a plain object. A `time` is microseconds since 1970, an `address` its text. Absent fields are their type's zero. */
 export type RecordOf<F extends Fields> = { -readonly [K in keyof F]?: ValueOf<F[K]> }

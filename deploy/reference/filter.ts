@@ -15,6 +15,8 @@ const values: Record<FieldType, string> = {
   uint32: 'a whole number',
   uint64: 'a whole number',
   float64: 'a number',
+  numbers: '',
+  attributes: '',
 }
 
 /** Filters with what they mean. */

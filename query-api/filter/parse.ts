@@ -34,6 +34,7 @@ export function operatorsOf({ type, values }: Field): string[] {
   const equal = ['=', '!=', 'IN', 'NOT IN']
   const like = ['LIKE', 'NOT LIKE', 'ILIKE', 'NOT ILIKE']
   if (type === 'bool') return ['=', '!=']
+  if (type === 'numbers' || type === 'attributes') return empty
   if (type === 'address') return [...equal, ...empty]
   if (type === 'texts' || values) return [...equal, ...like, ...empty]
   const ordered = ['<', '<=', '>', '>=', 'BETWEEN', 'NOT BETWEEN']

@@ -35,8 +35,10 @@ const emptyForms: Partial<Record<FieldType, string>> = {
   time: 'fromUnixTimestamp64Micro(0)',
 }
 
+const isList = (type: FieldType) => ['texts', 'numbers', 'attributes'].includes(type)
+
 function emptySql({ field, type }: Condition): string {
-  return type === 'texts' ? `empty(${field})` : `${field} = ${emptyForms[type] ?? '0'}`
+  return isList(type) ? `empty(${field})` : `${field} = ${emptyForms[type] ?? '0'}`
 }
 
 /** `operand` is the field, or the variable that stands for one of its texts. */

@@ -1,4 +1,5 @@
-import { type ClickHouseType, clickhouseTypes } from '../../schema/field.ts'
+import { type ClickHouseType, type Field, type FieldType, clickhouseTypes } from '../../schema/field.ts'
+import { type RecordKind, collectedFields } from '../../schema/record.ts'
 import { addressBytes, readAddress } from './address.ts'
 import { type Column } from './columns.ts'
 import { BlockError } from './error.ts'
@@ -7,6 +8,7 @@ import { Writer } from './writer.ts'
 
 const knownTypes = new Set<string>(Object.values(clickhouseTypes))
 const maxColumns = 1024
+const numberArrays = { Bool: Uint8Array, UInt8: Uint8Array, UInt16: Uint16Array, UInt32: Uint32Array, Float64: Float64Array } as const
 
 /** A column of labels: `keys[codes[row]]` is the text of a row. */
 export interface Labels {
@@ -14,14 +16,19 @@ export interface Labels {
   codes: Uint8Array | Uint16Array | Uint32Array
 }
 
-/** A block as it came, in Native format. Columns are found at once and decoded when asked for. */
+/**
+ * A block as it came, in Native format. Columns are found at once and decoded when asked for. Where the kind of its records is known, a
+ * column that is absent is read as its defaults.
+ */
 export class Block {
   readonly bytes: Buffer
   readonly rows: number
   readonly #columns = new Map<string, ColumnRange>()
+  readonly #kind: RecordKind | undefined
 
   /** Throws BlockError for what is no block. Allocates nothing in proportion to a length the bytes merely claim. */
-  constructor(source: Uint8Array) {
+  constructor(source: Uint8Array, kind?: RecordKind) {
+    this.#kind = kind
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength)
     this.bytes = bytes
     const { columns, rows, body } = readHeader(bytes)
@@ -55,23 +62,32 @@ export class Block {
     return column
   }
 
+  /** The field of a column that is absent, as it holds nothing but the default. */
+  #absent(name: string, ...types: FieldType[]): Field | undefined {
+    const field = this.has(name) ? undefined : this.#kind?.fields[name]
+    return field && types.includes(field.type) ? field : undefined
+  }
+
   /** Bool and UInt8 as they lie in the block; UInt16, UInt32 and Float64 copied to where they are aligned. */
   numbers(name: string): Uint8Array | Uint16Array | Uint32Array | Float64Array {
+    const absent = this.#absent(name, 'bool', 'uint8', 'uint16', 'uint32', 'float64')
+    if (absent) return new numberArrays[clickhouseTypes[absent.type] as 'UInt8'](this.rows).fill(absent.default ?? 0)
     const { type, body, end } = this.#column(name, 'Bool', 'UInt8', 'UInt16', 'UInt32', 'Float64')
     const bytes = this.bytes.subarray(body, end)
     if (type === 'Bool' || type === 'UInt8') return bytes
-    const Numbers = { UInt16: Uint16Array, UInt32: Uint32Array, Float64: Float64Array }[type as 'UInt16']
-    return new Numbers(aligned(bytes))
+    return new numberArrays[type as 'UInt16'](aligned(bytes))
   }
 
   /** UInt64 and times as pairs of 32-bit words, low first. */
   words(name: string): Uint32Array {
+    if (this.#absent(name, 'uint64', 'time')) return new Uint32Array(this.rows * 2)
     const { body, end } = this.#column(name, 'UInt64', "DateTime64(6, 'UTC')")
     return new Uint32Array(aligned(this.bytes.subarray(body, end)))
   }
 
   /** 16 bytes a row. */
   addresses(name: string): Uint8Array {
+    if (this.#absent(name, 'address')) return new Uint8Array(this.rows * addressBytes)
     const { body, end } = this.#column(name, 'IPv6')
     return this.bytes.subarray(body, end)
   }
@@ -82,6 +98,8 @@ export class Block {
   }
 
   labels(name: string): Labels {
+    const absent = this.#absent(name, 'label')
+    if (absent) return defaultLabels(absent, this.rows)
     const { body } = this.#column(name, 'LowCardinality(String)')
     if (this.rows === 0) return { keys: [''], codes: new Uint8Array(0) }
     const wide = uint64At(this.bytes, body + 8) & 3
@@ -101,6 +119,7 @@ export class Block {
   }
 
   texts(name: string): string[] {
+    if (this.#absent(name, 'text')) return new Array<string>(this.rows).fill('')
     let at = this.#column(name, 'String').body
     return Array.from({ length: this.rows }, () => {
       const text = textAt(this.bytes, at)
@@ -110,24 +129,47 @@ export class Block {
   }
 
   textLists(name: string): string[][] {
+    if (this.#absent(name, 'texts')) return Array.from({ length: this.rows }, () => [])
     const { body } = this.#column(name, 'Array(String)')
-    let at = body + this.rows * 8
-    let before = 0
-    return Array.from({ length: this.rows }, (_, row) => {
-      const end = uint64At(this.bytes, body + row * 8)
-      const list = Array.from({ length: end - before }, () => {
-        const text = textAt(this.bytes, at)
-        at = text.end
-        return text.text
-      })
-      before = end
-      return list
-    })
+    const next = this.#textsFrom(body + this.rows * 8)
+    return this.#lengthsAt(body).map(length => Array.from({ length }, next))
+  }
+
+  numberLists(name: string): number[][] {
+    if (this.#absent(name, 'numbers')) return Array.from({ length: this.rows }, () => [])
+    const { body } = this.#column(name, 'Array(Float64)')
+    let at = body + this.rows * 8 - 8
+    return this.#lengthsAt(body).map(length => Array.from({ length }, () => this.bytes.readDoubleLE((at += 8))))
+  }
+
+  attributes(name: string): Record<string, string>[] {
+    if (this.#absent(name, 'attributes')) return Array.from({ length: this.rows }, () => ({}))
+    const { body } = this.#column(name, 'Map(String, String)')
+    const lengths = this.#lengthsAt(body)
+    const next = this.#textsFrom(body + this.rows * 8)
+    const keys = lengths.map(length => Array.from({ length }, next))
+    return keys.map(each => Object.fromEntries(each.map(key => [key, next()])))
+  }
+
+  /** How long the list of each row is; the ends are at `body`. */
+  #lengthsAt(body: number): number[] {
+    const endOf = (row: number) => (row < 0 ? 0 : uint64At(this.bytes, body + row * 8))
+    return Array.from({ length: this.rows }, (_, row) => endOf(row) - endOf(row - 1))
+  }
+
+  /** The texts from there on, one after the other. */
+  #textsFrom(start: number): () => string {
+    let at = start
+    return () => {
+      const { text, end } = textAt(this.bytes, at)
+      at = end
+      return text
+    }
   }
 
   /** Values of a column as a record has them, for the rare times objects are wanted. */
   values(name: string): unknown[] {
-    const type = this.#columns.get(name)?.type
+    const type = this.#columns.get(name)?.type ?? clickhouseTypes[this.#kind?.fields[name]?.type ?? 'text']
     if (type === 'LowCardinality(String)') {
       const { keys, codes } = this.labels(name)
       return Array.from(codes, code => keys[code])
@@ -142,13 +184,16 @@ export class Block {
     }
     if (type === 'String') return this.texts(name)
     if (type === 'Array(String)') return this.textLists(name)
+    if (type === 'Array(Float64)') return this.numberLists(name)
+    if (type === 'Map(String, String)') return this.attributes(name)
     const numbers = Array.from(this.numbers(name))
     return type === 'Bool' ? numbers.map(Boolean) : numbers
   }
 
-  /** The records as objects. */
+  /** The records as objects; with all fields a collector writes where the kind is known. */
   records(): Record<string, unknown>[] {
-    const columns = [...this.#columns.keys()].map(name => [name, this.values(name)] as const)
+    const collected = this.#kind ? collectedFields(this.#kind).map(([name]) => name) : []
+    const columns = [...new Set([...collected, ...this.#columns.keys()])].map(name => [name, this.values(name)] as const)
     return Array.from({ length: this.rows }, (_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])))
   }
 
@@ -177,6 +222,11 @@ function maximum(codes: Uint8Array | Uint16Array | Uint32Array): number {
   let largest = 0
   for (let row = 0; row < codes.length; row++) if (codes[row] > largest) largest = codes[row]
   return largest
+}
+
+function defaultLabels({ values }: Field, rows: number): Labels {
+  const text = values?.[0] ?? ''
+  return text === '' ? { keys: [''], codes: new Uint8Array(rows) } : { keys: ['', text], codes: new Uint8Array(rows).fill(1) }
 }
 
 /** A copy of the bytes that begins at a multiple of 8. */

@@ -1,5 +1,15 @@
 import { type RecordKind, collectedFields } from '../../schema/record.ts'
-import { AddressColumn, type Column, LabelColumn, NumberColumn, TextColumn, TextsColumn, WideColumn, columnOf } from './columns.ts'
+import {
+  AddressColumn,
+  AttributesColumn,
+  type Column,
+  LabelColumn,
+  NumberColumn,
+  TextColumn,
+  TextsColumn,
+  WideColumn,
+  columnOf,
+} from './columns.ts'
 import { Writer } from './writer.ts'
 
 /**
@@ -27,7 +37,6 @@ export class BlockBuilder {
     this.capacity = capacity
     this.ids = new Uint8Array(capacity * 8)
     this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity)]))
-    this.#fillDefaults(capacity)
   }
 
   get full(): boolean {
@@ -51,6 +60,9 @@ export class BlockBuilder {
   }
   textLists(name: string): TextsColumn {
     return this.#typed(name, TextsColumn)
+  }
+  attributes(name: string): AttributesColumn {
+    return this.#typed(name, AttributesColumn)
   }
 
   #typed<C extends Column>(name: string, type: abstract new (...args: never[]) => C): C {
@@ -84,35 +96,34 @@ export class BlockBuilder {
     this.next(Number(record.time ?? 0))
   }
 
-  /** The block in ClickHouse's Native format. A view, valid until the next `encode` of this builder. */
+  /**
+   * The block in ClickHouse's Native format, without the columns that hold nothing but their defaults, except the first, which tells how
+   * many rows there are. A view, valid until the next `encode` of this builder.
+   */
   encode(): Buffer {
     for (const complete of this.#completions) complete()
     const out = this.#out
     out.reset()
-    out.varuint(this.#columns.size)
+    out.shortVaruint(0)
     out.varuint(this.rows)
+    let count = 0
     for (const [name, column] of this.#columns) {
+      if (column.isDefault(this.rows) && count > 0) continue
+      count++
       out.text(name)
       out.text(column.type)
       column.write(out, this.rows)
     }
+    out.shortVaruint(count, 0)
     return out.bytes()
   }
 
   reset(): void {
     for (const column of this.#columns.values()) column.reset(this.rows)
-    this.#fillDefaults(this.rows)
     this.ids.fill(0, 0, this.rows * 8)
     this.rows = 0
     this.filling++
     this.minTime = Infinity
     this.maxTime = -Infinity
-  }
-
-  #fillDefaults(rows: number): void {
-    for (const [name, column] of this.#columns) {
-      const { default: value } = this.kind.fields[name]
-      if (value !== undefined && column instanceof NumberColumn) column.values.fill(value, 0, rows)
-    }
   }
 }

@@ -8,6 +8,8 @@ export interface Column {
   readonly type: ClickHouseType
   /** The slow way, for rare records: any value a record of this field may have. */
   set(row: number, value: unknown): void
+  /** Whether the first `rows` rows hold nothing but the default: then the block goes without the column. */
+  isDefault(rows: number): boolean
   write(out: Writer, rows: number): void
   /** Forgets the first `rows` rows. */
   reset(rows: number): void
@@ -19,14 +21,21 @@ type NumberArray = Uint8Array | Uint16Array | Uint32Array | Float64Array
 export class NumberColumn implements Column {
   readonly type: ClickHouseType
   readonly values: NumberArray
+  readonly #default: number
 
-  constructor(type: ClickHouseType, values: NumberArray) {
+  constructor(type: ClickHouseType, values: NumberArray, defaultValue = 0) {
     this.type = type
     this.values = values
+    this.#default = defaultValue
+    values.fill(defaultValue)
   }
 
   set(row: number, value: unknown): void {
     this.values[row] = Number(value)
+  }
+
+  isDefault(rows: number): boolean {
+    return isFilledWith(this.values, this.#default, rows)
   }
 
   write(out: Writer, rows: number): void {
@@ -34,7 +43,7 @@ export class NumberColumn implements Column {
   }
 
   reset(rows: number): void {
-    this.values.fill(0, 0, rows)
+    this.values.fill(this.#default, 0, rows)
   }
 }
 
@@ -68,6 +77,10 @@ export class WideColumn implements Column {
     return this.#words[row * 2] + this.#words[row * 2 + 1] * 4294967296
   }
 
+  isDefault(): boolean {
+    return this.#isEmpty
+  }
+
   write(out: Writer, rows: number): void {
     if (this.#isEmpty) out.zeros(rows * 8)
     else out.raw(this.#words.subarray(0, rows * 2))
@@ -94,6 +107,10 @@ export class AddressColumn implements Column {
 
   get(row: number): string {
     return readAddress(this.bytes, row * addressBytes)
+  }
+
+  isDefault(rows: number): boolean {
+    return isFilledWith(new Int32Array(this.bytes.buffer), 0, rows * 4)
   }
 
   write(out: Writer, rows: number): void {
@@ -127,6 +144,8 @@ export class LabelColumn implements Column {
   #codeOf = new Uint16Array(64)
   #block = 0
   #labels: ((rows: number) => Labels) | undefined
+  /** What `#labels` said for the block that is being written. */
+  #made: Labels | undefined
 
   constructor(capacity: number, defaultText = '') {
     this.codes = new Uint16Array(capacity)
@@ -177,9 +196,16 @@ export class LabelColumn implements Column {
     this.#labels = labels
   }
 
+  isDefault(rows: number): boolean {
+    if (!this.#labels) return isFilledWith(this.codes, this.code(this.#default), rows)
+    this.#made = this.#labels(rows)
+    return this.#made.keys.length === 1 && this.#default === ''
+  }
+
   write(out: Writer, rows: number): void {
-    const { keys, codes } = this.#labels?.(rows) ?? { keys: this.#keys, codes: this.codes }
+    const { keys, codes } = this.#made ?? { keys: this.#keys, codes: this.codes }
     writeLabels(out, keys, codes, rows)
+    this.#made = undefined
   }
 
   reset(rows: number): void {
@@ -242,6 +268,11 @@ export class TextColumn implements Column {
     if (!out.ascii(bytes, start, end)) out.text(bytes.toString('utf8', start, end))
   }
 
+  /** An empty text is one byte. */
+  isDefault(): boolean {
+    return this.#out.length <= this.#row + 1
+  }
+
   /** Rows beyond `rows` are left out: they were set and not counted. */
   write(out: Writer, rows: number): void {
     const counted = Math.min(rows, this.#row + 1)
@@ -258,6 +289,7 @@ export class TextColumn implements Column {
 }
 
 const noTexts: readonly string[] = []
+const noNumbers: readonly number[] = []
 
 /** Array(String): cumulative ends, then all the texts. */
 export class TextsColumn implements Column {
@@ -274,6 +306,10 @@ export class TextsColumn implements Column {
     this.#isEmpty = false
   }
 
+  isDefault(): boolean {
+    return this.#isEmpty
+  }
+
   write(out: Writer, rows: number): void {
     if (this.#isEmpty) return out.zeros(rows * 8)
     let end = 0
@@ -287,18 +323,130 @@ export class TextsColumn implements Column {
   }
 }
 
+/** Array(Float64): cumulative ends, then all the numbers. */
+export class NumbersColumn implements Column {
+  readonly type: ClickHouseType = 'Array(Float64)'
+  readonly #lists: (readonly number[])[]
+  #isEmpty = true
+
+  constructor(capacity: number) {
+    this.#lists = Array.from({ length: capacity }, () => noNumbers)
+  }
+
+  set(row: number, value: unknown): void {
+    this.#lists[row] = value as readonly number[]
+    this.#isEmpty = false
+  }
+
+  isDefault(): boolean {
+    return this.#isEmpty
+  }
+
+  write(out: Writer, rows: number): void {
+    if (this.#isEmpty) return out.zeros(rows * 8)
+    let end = 0
+    for (let row = 0; row < rows; row++) out.uint64((end += this.#lists[row].length))
+    for (let row = 0; row < rows; row++) out.raw(Float64Array.from(this.#lists[row]))
+  }
+
+  reset(rows: number): void {
+    if (!this.#isEmpty) this.#lists.fill(noNumbers, 0, rows)
+    this.#isEmpty = true
+  }
+}
+
+/**
+ * Map(String, String): cumulative ends, then all keys, then all values. Rows are set in ascending order, the last perhaps again; pairs
+ * are kept as they are written.
+ */
+export class AttributesColumn implements Column {
+  readonly type: ClickHouseType = 'Map(String, String)'
+  readonly #ends: Uint32Array
+  readonly #keys = new Writer(1 << 10)
+  readonly #values = new Writer(1 << 10)
+  #count = 0
+  /** The row that was begun last, and where its keys, values and pairs begin. */
+  #row = -1
+  #start = { keys: 0, values: 0, count: 0 }
+
+  constructor(capacity: number) {
+    this.#ends = new Uint32Array(capacity)
+  }
+
+  /** Begins the pairs of a row anew; rows that were passed over have none. */
+  begin(row: number): void {
+    if (row < this.#row) throw new RangeError(`row ${row} of attributes is set after row ${this.#row}`)
+    if (row === this.#row) this.#cut()
+    else this.#ends.fill(this.#count, this.#row + 1, row + 1)
+    this.#row = row
+    this.#start = { keys: this.#keys.length, values: this.#values.length, count: this.#count }
+  }
+
+  /** Adds a pair to the row that was begun last. */
+  add(key: string, value: string): void {
+    this.#keys.text(key)
+    this.#values.text(value)
+    this.#ends[this.#row] = ++this.#count
+  }
+
+  /** The same of a value that lies there as UTF-8. */
+  addBytes(key: string, bytes: Buffer, start: number, end: number): void {
+    this.#keys.text(key)
+    if (!this.#values.ascii(bytes, start, end)) this.#values.text(bytes.toString('utf8', start, end))
+    this.#ends[this.#row] = ++this.#count
+  }
+
+  set(row: number, value: unknown): void {
+    this.begin(row)
+    for (const [key, text] of Object.entries(value as Readonly<Record<string, string>>)) this.add(key, text)
+  }
+
+  isDefault(): boolean {
+    return this.#count === 0
+  }
+
+  write(out: Writer, rows: number): void {
+    if (this.#row >= rows) this.#cut()
+    for (let row = 0; row < rows; row++) out.uint64(row <= this.#row ? this.#ends[row] : this.#count)
+    out.raw(this.#keys.bytes())
+    out.raw(this.#values.bytes())
+  }
+
+  /** Forgets the pairs of the row that was begun last. */
+  #cut(): void {
+    this.#keys.cut(this.#start.keys)
+    this.#values.cut(this.#start.values)
+    this.#count = this.#start.count
+    this.#ends[this.#row] = this.#count
+  }
+
+  reset(): void {
+    this.#keys.reset()
+    this.#values.reset()
+    this.#count = 0
+    this.#row = -1
+  }
+}
+
+function isFilledWith(values: ArrayLike<number>, value: number, count: number): boolean {
+  for (let at = 0; at < count; at++) if (values[at] !== value) return false
+  return true
+}
+
 const makers: Record<ClickHouseType, (capacity: number, field: Field) => Column> = {
-  Bool: capacity => new NumberColumn('Bool', new Uint8Array(capacity)),
-  UInt8: capacity => new NumberColumn('UInt8', new Uint8Array(capacity)),
-  UInt16: capacity => new NumberColumn('UInt16', new Uint16Array(capacity)),
-  UInt32: capacity => new NumberColumn('UInt32', new Uint32Array(capacity)),
-  Float64: capacity => new NumberColumn('Float64', new Float64Array(capacity)),
+  Bool: (capacity, field) => new NumberColumn('Bool', new Uint8Array(capacity), field.default),
+  UInt8: (capacity, field) => new NumberColumn('UInt8', new Uint8Array(capacity), field.default),
+  UInt16: (capacity, field) => new NumberColumn('UInt16', new Uint16Array(capacity), field.default),
+  UInt32: (capacity, field) => new NumberColumn('UInt32', new Uint32Array(capacity), field.default),
+  Float64: (capacity, field) => new NumberColumn('Float64', new Float64Array(capacity), field.default),
   UInt64: capacity => new WideColumn('UInt64', capacity),
   "DateTime64(6, 'UTC')": capacity => new WideColumn("DateTime64(6, 'UTC')", capacity),
   IPv6: capacity => new AddressColumn(capacity),
   String: () => new TextColumn(),
   'LowCardinality(String)': (capacity, field) => new LabelColumn(capacity, field.values?.[0]),
   'Array(String)': capacity => new TextsColumn(capacity),
+  'Array(Float64)': capacity => new NumbersColumn(capacity),
+  'Map(String, String)': capacity => new AttributesColumn(capacity),
 }
 
 export function columnOf(field: Field, capacity: number): Column {

@@ -57,8 +57,8 @@ export function kindOf(headers: Readonly<Record<string, string>>): RecordKind {
 
 /** The block in a message. Throws BlockError for what is none. */
 export function openBlock({ headers, body }: Pick<Message, 'headers' | 'body'>): Block {
-  kindOf(headers)
-  return new Block(decompress(headers, body))
+  const kind = kindOf(headers)
+  return new Block(decompress(headers, body), kind)
 }
 
 function decompress({ encoding, bytes }: Readonly<Record<string, string>>, body: Uint8Array): Uint8Array {

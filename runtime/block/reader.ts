@@ -86,7 +86,10 @@ export function skipColumn(bytes: Buffer, at: number, type: ClickHouseType, rows
   const width = fixedWidths[type]
   if (width) return within(bytes, at, width * rows)
   if (type === 'String') return skipTexts(bytes, at, rows)
-  return type === 'Array(String)' ? skipTextLists(bytes, at, rows) : skipLabels(bytes, at, rows)
+  if (type === 'Array(String)') return skipTexts(bytes, at + rows * 8, listsEnd(bytes, at, rows))
+  if (type === 'Array(Float64)') return within(bytes, at + rows * 8, listsEnd(bytes, at, rows) * 8)
+  if (type === 'Map(String, String)') return skipTexts(bytes, at + rows * 8, listsEnd(bytes, at, rows) * 2)
+  return skipLabels(bytes, at, rows)
 }
 
 function skipTexts(bytes: Buffer, at: number, count: number): number {
@@ -95,15 +98,16 @@ function skipTexts(bytes: Buffer, at: number, count: number): number {
   return at
 }
 
-function skipTextLists(bytes: Buffer, at: number, rows: number): number {
-  const start = within(bytes, at, rows * 8)
+/** How many items the lists of all rows have together, whose ends are at `at`. */
+function listsEnd(bytes: Buffer, at: number, rows: number): number {
+  within(bytes, at, rows * 8)
   let last = 0
   for (let row = 0; row < rows; row++) {
     const end = uint64At(bytes, at + row * 8)
     if (end < last) throw new BlockError('lying_length', at + row * 8, `list ${row} ends at ${end} before it begins at ${last}`)
     last = end
   }
-  return skipTexts(bytes, start, last)
+  return last
 }
 
 function skipLabels(bytes: Buffer, at: number, rows: number): number {

@@ -30,6 +30,16 @@ export class Writer {
     this.#bytes[this.#at++] = value
   }
 
+  /** A number below 2^14 in two bytes, so that another may be put in its place: `at` is where it was written. */
+  shortVaruint(value: number, at = this.#at): void {
+    if (at === this.#at) {
+      this.#room(2)
+      this.#at += 2
+    }
+    this.#bytes[at] = (value & 127) | 128
+    this.#bytes[at + 1] = value >>> 7
+  }
+
   text(text: string): void {
     if (text.length < shortText && this.#shortAscii(text)) return
     const length = Buffer.byteLength(text)

@@ -26,6 +26,12 @@ const arbitraries: Record<FieldType, fc.Arbitrary<unknown>> = {
   text: fc.oneof(text, fc.constantFrom('x'.repeat(20_000))),
   label,
   texts: fc.array(text, { maxLength: 5 }),
+  numbers: fc.array(fc.double(), { maxLength: 5 }),
+  attributes: fc.dictionary(
+    text.filter(key => key !== '__proto__'),
+    text,
+    { maxKeys: 5, noNullPrototype: true },
+  ),
 }
 
 /** Any value of a field; any text for a label, whatever values it should have. */

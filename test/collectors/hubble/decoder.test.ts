@@ -24,7 +24,7 @@ function open() {
     decoder.writeTo(builders.flow, builders.request)
     return decoder.decode(bytes, 0, bytes.length, received)
   }
-  const recordsOf = (kind: 'flow' | 'request') => new Block(builders[kind].encode()).records()
+  const recordsOf = (kind: 'flow' | 'request') => new Block(builders[kind].encode(), kinds[kind]).records()
   return { decoder, builders, decode, recordsOf }
 }
 
@@ -32,7 +32,7 @@ function open() {
 function throughBlock(kind: 'flow' | 'request', record: Record<string, unknown> | undefined) {
   const builder = new BlockBuilder(kinds[kind], 4)
   if (record) builder.add(record)
-  return new Block(builder.encode()).records()
+  return new Block(builder.encode(), builder.kind).records()
 }
 
 test('any flow decodes to what the reference decoder makes of it, in whatever legal form it comes', t => {
@@ -112,7 +112,7 @@ test('labels are right when a builder begins another block, and when two builder
     decoder.writeTo(flow, request)
     const pods = ['a', 'b', 'c', 'd'].slice(turn % 3).concat('a')
     for (const bytes of pods.map(message)) decoder.decode(bytes, 0, bytes.length, received)
-    t.deepEqual(new Block(flow.encode()).values('src_pod'), pods)
+    t.deepEqual(new Block(flow.encode(), flow.kind).values('src_pod'), pods)
   }
 })
 
@@ -140,7 +140,7 @@ test('more endpoints, and more texts, than are remembered at once are told apart
       const bytes = Buffer.from(type.encode(type.fromObject({ flow: { source, destination } })).finish())
       decoder.decode(bytes, 0, bytes.length, received)
     }
-    const block = new Block(builders.flow.encode())
+    const block = new Block(builders.flow.encode(), builders.flow.kind)
     t.deepEqual(
       block.values('src_pod'),
       pods.map(({ pod_name }) => pod_name),
@@ -167,7 +167,7 @@ test('a block tells more than 256 numbers of an enum apart, and numbers of 32 bi
     )
     decoder.decode(bytes, 0, bytes.length, received)
   }
-  t.deepEqual(new Block(builders.flow.encode()).values('drop_reason'), reasons.map(String))
+  t.deepEqual(new Block(builders.flow.encode(), builders.flow.kind).values('drop_reason'), reasons.map(String))
 })
 
 const recordings = join(process.env.WEIR_FIXTURES ?? '../shared/fixtures', 'hubble/encoded')

@@ -20,6 +20,8 @@ const zero: Record<FieldType, unknown> = {
   text: '',
   label: '',
   texts: [],
+  numbers: [],
+  attributes: {},
 }
 
 const absent = (field: Field) => field.default ?? field.values?.[0] ?? zero[field.type]
@@ -37,6 +39,7 @@ for (const type of Object.keys(clickhouseTypes) as FieldType[])
             kind,
             values.map(value => ({ value })),
           ).encode(),
+          kind,
         )
         t.is(block.rows, values.length)
         t.deepEqual(block.values('value'), values.map(canonical))
@@ -55,7 +58,7 @@ for (const kind of Object.values(kinds))
     const builder = blockOf(kind, [])
     for (let filling = 0; filling < 2; filling++) {
       builder.add({})
-      const [record] = new Block(builder.encode()).records()
+      const [record] = new Block(builder.encode(), kind).records()
       for (const [name, field] of collectedFields(kind)) t.deepEqual(record[name], absent(field), name)
       builder.reset()
     }
@@ -68,12 +71,13 @@ test('after a reset nothing of the rows before is left', t => {
       builder.reset()
       for (const _ of records) builder.add({})
       t.deepEqual(
-        new Block(builder.encode()).records(),
+        new Block(builder.encode(), builder.kind).records(),
         new Block(
           blockOf(
             kinds.request,
             records.map(() => ({})),
           ).encode(),
+          kinds.request,
         ).records(),
       )
     }),

@@ -11,7 +11,14 @@ import { arbitraryRecord, blockOf } from '../../helpers/arbitrary.ts'
 import { hasClickHouse, openTestDatabase } from '../../helpers/clickhouse.ts'
 
 /** A field that numbers the rows, so that they come back in the order they were written. */
-const numbering: Record<string, string> = { flow: 'socket_cookie', request: 'correlation_id', loss: 'count', object: 'uid' }
+const numbering: Record<string, string> = {
+  flow: 'socket_cookie',
+  request: 'correlation_id',
+  span: 'duration',
+  sample: 'series',
+  loss: 'count',
+  object: 'uid',
+}
 
 const numbered = (kind: RecordKind, records: Record<string, unknown>[]) =>
   records.map((record, row) => ({ ...record, [numbering[kind.name]]: kind.name === 'object' ? String(row).padStart(6, '0') : row }))
@@ -32,11 +39,11 @@ for (const kind of Object.values(kinds))
         await clickhouse.insertNative(kind.name, [written], { token: `run-${run++}` })
         const select = `SELECT ${columns.join(', ')} FROM ${kind.name} ORDER BY ${numbering[kind.name]}`
         // One thread, so that the answer is one block.
-        const read = new Block(await buffer(await clickhouse.stream(`${select} FORMAT Native`, { settings: { max_threads: 1 } })))
-        const expected = new Block(written).records()
+        const read = new Block(await buffer(await clickhouse.stream(`${select} FORMAT Native`, { settings: { max_threads: 1 } })), kind)
+        const expected = new Block(written, kind).records()
         assert.deepStrictEqual(read.records(), expected)
 
-        const plain = collectedFields(kind).filter(([, { type }]) => !['time', 'address', 'float64'].includes(type))
+        const plain = collectedFields(kind).filter(([, { type }]) => !['time', 'address', 'float64', 'numbers'].includes(type))
         const { rows } = await clickhouse.query<Record<string, unknown>>(select)
         const only = (records: Record<string, unknown>[]) => records.map(record => plain.map(([name]) => record[name]))
         assert.deepStrictEqual(only(rows), only(expected))
@@ -63,6 +70,26 @@ test('several blocks in one insert are one part a partition', async t => {
     "SELECT count() AS parts, sum(rows) AS rows FROM system.parts WHERE database = currentDatabase() AND table = 'flow' AND level = 0",
   )
   t.deepEqual(rows, [{ parts: 1, rows: 10_000 }])
+})
+
+test('blocks of one insert may each leave out what holds only defaults', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const time = Date.now() * 1000
+  const records = [
+    { time, verdict: 'dropped', dst_port: 1 },
+    { time, weight: 5, dst_port: 2 },
+    { time, src_address: '10.0.0.1', dst_port: 3 },
+  ]
+  const blocks = records.map(record => Buffer.from(blockOf(kinds.flow, [record]).encode()))
+  t.deepEqual([...new Block(blocks[1]).columns].map(({ name }) => name).sort(), ['dst_port', 'time', 'weight'])
+  await database.clickhouse.insertNative('flow', blocks, { token: 'different' })
+  const { rows } = await database.clickhouse.query('SELECT verdict, weight, src_address, type FROM flow ORDER BY dst_port')
+  t.deepEqual(rows, [
+    { verdict: 'dropped', weight: 1, src_address: '::', type: 'unknown' },
+    { verdict: 'unknown', weight: 5, src_address: '::', type: 'unknown' },
+    { verdict: 'unknown', weight: 1, src_address: '::ffff:10.0.0.1', type: 'unknown' },
+  ])
 })
 
 test('a block with a subset of the columns in any order is taken', async t => {
