@@ -69,7 +69,7 @@ export async function runEnricher(
     for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
   await using stack = new AsyncDisposableStack()
   for (const kind of Object.values(kinds)) {
-    const enriched = kind === kinds.flow || kind === kinds.request
+    const enriched = 'src_address' in kind.fields
     for (const topic of topicsOf(kind)) stack.use(await bus.subscribe(topic, group, consume(kind, enriched ? steps : [])))
   }
   await followed

@@ -1,5 +1,5 @@
 import { bothEnds } from './field.ts'
-import { attributionReasons, attributions } from './vocabulary.ts'
+import { attributionReasons, attributions, identitySources } from './vocabulary.ts'
 
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({
@@ -13,10 +13,15 @@ export const ends = bothEnds({
   entity: { type: 'label', about: 'What the end is when it is no pod: world, host, remote-node, kube-apiserver…', rollup: true },
   identity: { type: 'uint32', about: 'Numeric security identity of the end; those from 16777216 on mean something on the reporter only.' },
   dns_name: { type: 'label', about: 'DNS names the reporter knows for the address of the end, joined by commas.' },
-  node: { type: 'label', about: 'Node the end runs on.', filledBy: 'kubernetes' },
+  node: { type: 'label', about: 'Node the end runs on.', completedBy: 'kubernetes' },
   zone: { type: 'label', about: 'Topology zone of the node of the end.', filledBy: 'kubernetes' },
-  spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', filledBy: 'kubernetes' },
-  spiffe_id_source: { type: 'label', about: 'How the SPIFFE ID of the end is known: object, certificate…', filledBy: 'kubernetes' },
+  spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', completedBy: 'kubernetes' },
+  spiffe_id_source: {
+    type: 'label',
+    values: identitySources,
+    about: 'How the SPIFFE ID of the end is known: a certificate a proxy saw, what a source says, the object.',
+    completedBy: 'kubernetes',
+  },
   network: {
     type: 'label',
     about: 'Name of the network the address of the end lies in, when it is no pod.',

@@ -4,7 +4,7 @@ import { type KindName } from './record.ts'
 export type ViewPattern = Readonly<Partial<Record<ViewField, readonly string[]>>>
 
 /** What tells the views of an edge apart. `event` and `observation_point` are there for flows only. */
-export type ViewField = 'source' | 'layer' | 'direction' | 'event' | 'observation_point'
+export type ViewField = 'source' | 'reporter_kind' | 'layer' | 'direction' | 'event' | 'observation_point'
 
 /** Which of several accounts of the same traffic counts. */
 export interface Ranking {
@@ -40,8 +40,8 @@ const edgeField = (name: string) =>
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
 
 export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[]>> = {
-  flow: ['source', 'layer', 'direction', 'event', 'observation_point'],
-  request: ['source', 'layer', 'direction'],
+  flow: ['source', 'reporter_kind', 'layer', 'direction', 'event', 'observation_point'],
+  request: ['source', 'reporter_kind', 'layer', 'direction'],
 }
 
 /** Socket translations, and packets still addressed to a service that are seen again once they go to its backend. */
@@ -51,6 +51,13 @@ const untranslated = ['src', 'dst']
 const notSocket = "type != 'sock'"
 const countable = [notSocket, "event != 'trace_sock'", `NOT (${untranslated})`] as const
 
+/** Accounts of whole conversations, which know of no events: who is nearer to the ends before who is farther, the destination before the source. */
+const accounts: readonly ViewPattern[] = ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [
+  { layer: [layer], direction: ['ingress'] },
+  { layer: [layer], direction: ['egress'] },
+  { layer: [layer] },
+])
+
 const traffic: readonly ViewPattern[] = [
   { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
   { event: ['trace'], direction: ['ingress'] },
@@ -59,6 +66,7 @@ const traffic: readonly ViewPattern[] = [
   { event: ['trace'] },
   { event: ['policy_verdict'], direction: ['ingress'] },
   { event: ['policy_verdict'], direction: ['egress'] },
+  ...accounts,
 ]
 
 /** Reasons of drops that a policy decided, in lower case. */
@@ -80,7 +88,7 @@ export const rankings = {
     kind: 'flow',
     about:
       'Counted once: of the views of an edge in an interval, the delivery to the destination counts, else another trace there, ' +
-      'else a trace at the source, else policy verdicts. Socket translations and packets before service translation never count.',
+      'else a trace at the source, else policy verdicts, else whole conversations as a proxy or exporter accounts for them. Socket translations and packets before service translation never count.',
     among: countable,
     order: traffic,
   },
@@ -90,11 +98,7 @@ export const rankings = {
       'Counted once, among the views that count bytes or packets: an L4 proxy before kernel counters before exporters, ' +
       'and the destination before the source.',
     among: [...countable, '(bytes > 0 OR packets > 0)'],
-    order: ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [
-      { layer: [layer], direction: ['ingress'] },
-      { layer: [layer], direction: ['egress'] },
-      { layer: [layer] },
-    ]),
+    order: accounts,
   },
   sent: {
     kind: 'flow',
@@ -132,11 +136,17 @@ export const rankings = {
   },
   requests: {
     kind: 'request',
-    about: 'Counted once: as the destination reports it, else as the source does; an L7 proxy before the kernel.',
+    about:
+      'Counted once: as the proxy of the destination reports it, else a waypoint, else the proxy of the source, else the kernel; ' +
+      'logs before what is added up from metrics.',
     among: [],
-    order: ['ingress', 'unknown', 'egress'].flatMap(direction =>
-      ['l7_proxy', 'kernel'].map(layer => ({ layer: [layer], direction: [direction] })),
-    ),
+    order: [
+      { layer: ['l7_proxy'], direction: ['ingress'], reporter_kind: ['', 'sidecar', 'gateway', 'node', 'application'] },
+      { layer: ['l7_proxy'], reporter_kind: ['waypoint'] },
+      { layer: ['l7_proxy'], direction: ['unknown'] },
+      { layer: ['l7_proxy'], direction: ['egress'] },
+      ...['ingress', 'unknown', 'egress'].map(direction => ({ layer: ['kernel'], direction: [direction] })),
+    ],
   },
 } as const satisfies Record<string, Ranking>
 

@@ -3,6 +3,8 @@ import { flowFields } from './flow.ts'
 import { lossFields } from './loss.ts'
 import { objectFields } from './object.ts'
 import { requestFields } from './request.ts'
+import { sampleFields } from './sample.ts'
+import { spanFields } from './span.ts'
 
 /** A number the rollups keep: `raw` computes it from records, `merge` reads what a rollup holds, `state` adds that up for a coarser one. */
 export interface Measure {
@@ -74,7 +76,7 @@ export const flow: RecordKind = {
     ...sum('flows', 'Records, each by its weight.', 'sum(weight)'),
     ...sum('bytes', 'Bytes, weighted.', 'sum(bytes * weight)'),
     ...sum('packets', 'Packets, weighted.', 'sum(packets * weight)'),
-    ...sum('connections', 'Conversations that began.', `sumIf(weight, ${opening})`),
+    ...sum('connections', 'Conversations that began.', `sum(weight * if(${opening}, greatest(connections, 1), connections))`),
     ...distinct('src_addresses', 'Distinct source addresses.', 'src_address'),
     ...distinct('dst_addresses', 'Distinct destination addresses.', 'dst_address'),
   },
@@ -101,6 +103,40 @@ export const request: RecordKind = {
   },
 }
 
+export const span: RecordKind = {
+  name: 'span',
+  about: 'One span of a trace.',
+  version: 1,
+  fields: spanFields,
+  order: ['toStartOfFiveMinutes(time)', 'service_name', 'name', 'kind', 'time'],
+  days: 7,
+  measures: {
+    ...sum('records', 'Records as received.', 'count()', 'UInt64'),
+    ...sum('spans', 'Spans, each by its weight.', 'sum(weight)'),
+    ...sum('errors', 'Spans that say they failed.', "sumIf(weight, status = 'error')"),
+    ...state('duration', 'Distribution of how long spans took, relative error 1 %.', {
+      aggregate: 'quantilesDD(0.01, 0.5, 0.95, 0.99)',
+      column: 'duration',
+      type: 'UInt64',
+      when: 'duration > 0',
+    }),
+  },
+}
+
+export const sample: RecordKind = {
+  name: 'sample',
+  about: 'One point of a counter, gauge or histogram, with its labels.',
+  version: 1,
+  fields: sampleFields,
+  order: ['metric', 'toStartOfFiveMinutes(time)', 'dst_namespace', 'dst_workload', 'src_namespace', 'src_workload', 'series', 'time'],
+  days: 7,
+  measures: {
+    ...sum('records', 'Records as received, every view.', 'count()', 'UInt64'),
+    ...sum('increase', 'What counters, and counts of histograms, grew by.', 'sum(delta)'),
+    ...sum('total', 'What sums of histograms grew by.', 'sum(sum)'),
+  },
+}
+
 export const loss: RecordKind = {
   name: 'loss',
   about: 'What was not seen, with count, place and reason.',
@@ -122,7 +158,7 @@ export const object: RecordKind = {
 }
 
 /** Every kind of record. */
-export const kinds = { flow, request, loss, object } as const
+export const kinds = { flow, request, span, sample, loss, object } as const
 export type KindName = keyof typeof kinds
 
 /** The topic a kind travels on. */

@@ -1,6 +1,16 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
 import { ends } from './ends.ts'
-import { directions, layers, observationPoints, phases, policySources, protocols, requestProtocols, verdicts } from './vocabulary.ts'
+import {
+  directions,
+  layers,
+  observationPoints,
+  phases,
+  policySources,
+  protocols,
+  reporterKinds,
+  requestProtocols,
+  verdicts,
+} from './vocabulary.ts'
 
 /** One L7 exchange, or one half of it, as one reporter saw it. `src_` is the client, `dst_` the server, whatever way the message went. */
 export const requestFields = {
@@ -8,6 +18,12 @@ export const requestFields = {
   received: { type: 'time', about: 'When the collector got it.' },
   source: { type: 'label', about: 'Kind of agent that reported it.', rollup: true },
   reporter: { type: 'label', about: 'Node or proxy that saw it.' },
+  reporter_kind: {
+    type: 'label',
+    values: reporterKinds,
+    about: 'What the reporter is: a node, a sidecar, a gateway, a waypoint…',
+    rollup: true,
+  },
   cluster: { type: 'label', about: 'Cluster of the reporter.', rollup: true },
   layer: { type: 'label', values: layers, about: 'Where in the stack it was seen.', rollup: true },
   observation_point: { type: 'label', values: observationPoints, about: 'Where on its path it was seen.' },
@@ -29,16 +45,29 @@ export const requestFields = {
   status_code: { type: 'uint32', about: 'HTTP status, DNS response code, Kafka error code.', rollup: true },
   error: { type: 'bool', about: 'The server failed: HTTP 5xx, DNS other than NOERROR and NXDOMAIN, a Kafka error.' },
   latency: { type: 'uint64', about: 'From request to response.', unit: 'ns' },
+  upstream_latency: { type: 'uint64', about: 'From the request to the server until its response began.', unit: 'ns' },
+  grpc_status: { type: 'label', about: 'Status of gRPC: OK, UNAVAILABLE…', rollup: true },
+  response_flags: { type: 'label', about: 'What a proxy says went wrong, as its short codes joined by commas: UF, UH, DC…', rollup: true },
+  response_details: { type: 'label', about: 'What a proxy says of where the response came from: via_upstream, rbac_access_denied…' },
+  drop_reason: { type: 'label', about: 'Why it was denied, in the words of the source.' },
+  attempts: { type: 'uint16', about: 'How often the proxy tried the server.' },
+  route: { type: 'label', about: 'Route the proxy took.' },
+  upstream_cluster: { type: 'label', about: 'Cluster of servers the proxy chose, by its own name.' },
+  tls_version: { type: 'label', about: 'Version of TLS between the client and the reporter.' },
+  sni: { type: 'label', about: 'Server name the client asked for in TLS.' },
   request_bytes: { type: 'uint64', about: 'Bytes of the request.', unit: 'By' },
   response_bytes: { type: 'uint64', about: 'Bytes of the response.', unit: 'By' },
   user_agent: { type: 'label', about: 'User agent of the client.' },
   request_id: { type: 'text', about: 'X-Request-Id.' },
   trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.' },
+  span_id: { type: 'text', about: 'Span of the reporter in that trace, in hexadecimal.' },
+  connection_id: { type: 'text', about: 'What the reporter calls the connection or stream.' },
   dns_query: { type: 'label', about: 'Name that was asked for.' },
   dns_answers: { type: 'texts', about: 'Addresses and names that were answered.' },
   dns_ttl: { type: 'uint32', about: 'Time to live of the answer.', unit: 's' },
   kafka_topic: { type: 'label', about: 'Kafka topic.' },
   correlation_id: { type: 'uint32', about: 'Kafka correlation id.' },
+  attributes: { type: 'attributes', about: 'What else the source said.' },
   weight: { type: 'float64', default: 1, about: 'How many the record stands for: 1 divided by the sampling rate.' },
   proxy_port: { type: 'uint16', about: 'Port of the proxy that saw it.' },
   policy_kind: { type: 'label', about: 'Kind of the policy that decided.', rollup: true },

@@ -1,6 +1,8 @@
 /** Closed sets of values that more than one record kind uses. The first of each is the default. */
 
 export const layers = ['', 'kernel', 'l4_proxy', 'l7_proxy', 'exporter'] as const
+/** What the reporter is. */
+export const reporterKinds = ['', 'node', 'sidecar', 'gateway', 'waypoint', 'ztunnel', 'exporter', 'application'] as const
 export const verdicts = ['unknown', 'forwarded', 'dropped', 'error', 'audit', 'redirected', 'traced', 'translated'] as const
 export const directions = ['unknown', 'ingress', 'egress'] as const
 export const events = [
@@ -38,9 +40,13 @@ export const observationPoints = [
   'to_crypto',
 ] as const
 export const protocols = ['', 'tcp', 'udp', 'icmpv4', 'icmpv6', 'sctp', 'vrrp', 'igmp'] as const
-export const requestProtocols = ['', 'http', 'grpc', 'dns', 'kafka'] as const
+export const requestProtocols = ['', 'http', 'grpc', 'dns', 'kafka', 'sql', 'messaging'] as const
+export const spanKinds = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
+export const spanStatuses = ['unset', 'ok', 'error'] as const
+export const sampleTypes = ['gauge', 'counter', 'histogram'] as const
 export const phases = ['unknown', 'request', 'response', 'exchange', 'sample'] as const
 export const policySources = ['', 'dataplane', 'log', 'computed'] as const
+export const identitySources = ['', 'certificate', 'claim', 'object'] as const
 export const attributions = ['none', 'exact', 'ambiguous'] as const
 export const attributionReasons = [
   '',

@@ -15,8 +15,18 @@ interface Judgement {
   reason: Reason
 }
 
-const completed: readonly Attribute[] = ['namespace', 'pod', 'workload', 'workload_kind', 'service', 'service_account']
-const filled: readonly Attribute[] = ['node', 'zone', 'spiffe_id']
+const completed: readonly Attribute[] = [
+  'namespace',
+  'pod',
+  'workload',
+  'workload_kind',
+  'service',
+  'service_account',
+  'node',
+  'spiffe_id',
+  'spiffe_id_source',
+]
+const filled: readonly Attribute[] = ['zone']
 
 /** What `find` did not find: a record without an address. */
 const noAddress = -4
@@ -37,8 +47,6 @@ export function kubernetes(objects: ObjectTable): Step {
     const entities = Int32Array.from(judgements.map(({ entity }) => entity))
     for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], entities, codes)
     for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], entities, codes))
-    const known = judgements.map(({ entity }) => (objects.attribute.spiffe_id[entity] ? 'object' : ''))
-    draft.setLabels(`${end}_spiffe_id_source`, gatherTexts(known, codes))
     draft.setLabels(
       `${end}_attribution`,
       gatherTexts(
@@ -62,7 +70,7 @@ export function kubernetes(objects: ObjectTable): Step {
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
     const addresses = block.addressWords(`${end}_address`)
     const times = block.words('time')
-    const [pods, namespaces, entities] = ['pod', 'namespace', 'entity'].map(field => draft.labels(`${end}_${field}`))
+    const [pods, namespaces, workloads, entities] = ['pod', 'namespace', 'workload', 'entity'].map(field => draft.labels(`${end}_${field}`))
     const crowds = new Crowds()
     const judgements: Judgement[] = []
     const codes = new Uint16Array(block.rows)
@@ -73,11 +81,13 @@ export function kubernetes(objects: ObjectTable): Step {
       let found = table.find(addresses, row * 4, time)
       if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
       else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
-      const code = seen.number(pods.codes[row], namespaces.codes[row], entities.codes[row], found)
+      const who = (workloads.codes[row] << 16) | pods.codes[row]
+      const code = seen.number(who, namespaces.codes[row], entities.codes[row], found)
       if (code === judgements.length) {
         const claim = {
           pod: pods.keys[pods.codes[row]],
           namespace: namespaces.keys[namespaces.codes[row]],
+          workload: workloads.keys[workloads.codes[row]],
           entity: entities.keys[entities.codes[row]],
         }
         judgements.push(judge(claim, found, crowds))
@@ -138,13 +148,16 @@ class Crowds {
 interface Claim {
   pod: string
   namespace: string
+  workload: string
   entity: string
 }
 
 function judgeBy(objects: ObjectTable) {
-  function one({ pod, namespace }: Claim, entity: number): Judgement {
-    if (!pod) return { entity, attribution: 'exact', reason: 'object' }
-    const agrees = objects.text('pod', entity) === pod && objects.text('namespace', entity) === namespace
+  /** A source names the pod, or, as the metrics of a mesh do, the workload alone. */
+  function one({ pod, namespace, workload }: Claim, entity: number): Judgement {
+    if (!pod && !workload) return { entity, attribution: 'exact', reason: 'object' }
+    const isNamed = pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload
+    const agrees = isNamed && objects.text('namespace', entity) === namespace
     return agrees
       ? { entity, attribution: 'exact', reason: 'claim_agrees' }
       : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
@@ -157,7 +170,7 @@ function judgeBy(objects: ObjectTable) {
   }
 
   function none(claim: Claim, found: number): Judgement {
-    if (claim.pod) return { entity: nobody, attribution: 'exact', reason: 'claim' }
+    if (claim.pod || claim.workload) return { entity: nobody, attribution: 'exact', reason: 'claim' }
     const outside = claim.entity === 'world'
     const reason =
       found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'

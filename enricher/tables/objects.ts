@@ -14,6 +14,7 @@ export const attributes = [
   'node',
   'zone',
   'spiffe_id',
+  'spiffe_id_source',
 ] as const
 export type Attribute = (typeof attributes)[number]
 
@@ -144,5 +145,16 @@ function describe({ kind, namespace = '', name = '', ...version }: ObjectVersion
   if (kind === 'node') return { node: name, zone: version.zone }
   if (kind === 'service') return { namespace, service: `${namespace}/${name}` }
   const { workload, workload_kind, services, service_account, node, spiffe_id } = version
-  return { namespace, pod: name, workload, workload_kind, service: services?.[0], service_account, node, zone: version.zone, spiffe_id }
+  return {
+    namespace,
+    pod: name,
+    workload,
+    workload_kind,
+    service: services?.[0],
+    service_account,
+    node,
+    zone: version.zone,
+    spiffe_id,
+    spiffe_id_source: spiffe_id && 'object',
+  }
 }

@@ -64,7 +64,7 @@ const service: ObjectVersion = {
 async function enriched(steps: Step[], records: object[], kind: KindName = 'flow') {
   const draft = new Draft(kinds[kind], openBlock(await deliveredOf(kind, records)))
   for (const step of steps) step.enrich(draft)
-  return new Block(draft.block.with(draft.written)).records()
+  return new Block(draft.block.with(draft.written), kinds[kind]).records()
 }
 
 function tableOf(...versions: ObjectVersion[]): ObjectTable {
