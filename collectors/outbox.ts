@@ -47,6 +47,8 @@ export interface Outbox {
   silent(kind: KindName, silent: Silent): void
   /** Resolves when no block is full: at once, or when the bus has taken one. */
   ready(): Promise<void>
+  /** Resolves when all that was put in so far is durable, which takes no more than the age of a block unless the bus is away. */
+  durable(): Promise<void>
   /** Publishes all that is there now and resolves when it is durable. */
   flush(): Promise<void>
   /** Keeps what could not be read, for people to look at. At most 100 a second are kept; all are counted by the caller. */

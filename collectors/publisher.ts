@@ -35,7 +35,16 @@ interface Lane {
   sequence: number
   /** Settles when the block that was sent last is durable. */
   sent: Promise<void>
+  /** Settles when the block that is being filled is. */
+  arrival: PromiseWithResolvers<void>
   timer?: NodeJS.Timeout
+}
+
+/** A promise that may reject without anybody waiting for it. */
+function arrival(): PromiseWithResolvers<void> {
+  const resolvers = Promise.withResolvers<void>()
+  resolvers.promise.catch(() => {})
+  return resolvers
 }
 
 /** An outbox over a bus. One block of a kind is under way at a time, so that blocks arrive in the order they were filled. */
@@ -69,7 +78,7 @@ export function openPublisher({
     const known = lanes.get(name)
     if (known) return known
     const builder = () => new BlockBuilder(kinds[name], rowsPerBlock)
-    const lane: Lane = { filling: builder(), spare: builder(), sequence: 0, sent: Promise.resolve() }
+    const lane: Lane = { filling: builder(), spare: builder(), sequence: 0, sent: Promise.resolve(), arrival: arrival() }
     lanes.set(name, lane)
     return lane
   }
@@ -111,7 +120,9 @@ export function openPublisher({
     lane.timer = undefined
     ;[lane.filling, lane.spare] = [lane.spare, lane.filling]
     lane.sent = send(name, lane)
+    lane.sent.then(lane.arrival.resolve, lane.arrival.reject)
     lane.sent.catch(failing)
+    lane.arrival = arrival()
   }
 
   function block(name: KindName): BlockBuilder {
@@ -136,6 +147,11 @@ export function openPublisher({
   async function ready() {
     if (failed) throw failed
     for (const [name, lane] of lanes) while (lane.filling.full) await rotate(name, lane)
+  }
+
+  async function durable() {
+    if (failed) throw failed
+    await Promise.all([...lanes.values()].map(({ filling, arrival, sent }) => (filling.rows ? arrival.promise : sent)))
   }
 
   async function flush() {
@@ -191,7 +207,7 @@ export function openPublisher({
         }
   }
 
-  return { block, from, silent, ready, flush, deadLetter, published, [Symbol.asyncDispose]: close }
+  return { block, from, silent, ready, durable, flush, deadLetter, published, [Symbol.asyncDispose]: close }
 }
 
 /** Tells why publishing waits as long as any of it does: once, and again when that is over. */

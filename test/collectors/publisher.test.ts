@@ -38,6 +38,18 @@ const add = (outbox: ReturnType<typeof open>, number: number, kind: KindName = '
 
 const range = (length: number) => Array.from({ length }, (_, number) => number)
 
+test('durable resolves when what was put in is on the bus, without forcing it there', async t => {
+  await using own = await openTestBus()
+  await using outbox = open(own.bus, { rowsPerBlock: 10, maxBlockAgeMs: 50 })
+  await outbox.durable()
+  add(outbox, 0)
+  const first = outbox.durable()
+  add(outbox, 1)
+  await Promise.all([first, outbox.durable()])
+  t.deepEqual(numbers(await blocks(own.bus)), [0, 1])
+  t.is((await blocks(own.bus)).length, 1)
+})
+
 test('records come in the order they were added, in numbered blocks, at the latest when it closes', async t => {
   await using own = await openTestBus()
   await using outbox = open(own.bus, { rowsPerBlock: 10, maxBlockAgeMs: 60_000 })
