@@ -119,7 +119,7 @@ export class Block {
   }
 
   texts(name: string): string[] {
-    if (this.#absent(name, 'text')) return new Array<string>(this.rows).fill('')
+    if (this.#absent(name, 'text')) return Array.from({ length: this.rows }, () => '')
     let at = this.#column(name, 'String').body
     return Array.from({ length: this.rows }, () => {
       const text = textAt(this.bytes, at)

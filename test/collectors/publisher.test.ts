@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
@@ -161,7 +162,8 @@ test('a full disk makes it wait and say so; with space again everything is there
   t.is(small.trouble(), 'the disk is full')
   const told: (string | undefined)[] = []
   await using outbox = open(small, { rowsPerBlock: 10, slowMs: 50, onBlocked: reason => void told.push(reason) })
-  for (const number of range(8)) add(outbox, number)
+  // More than what is left of a page.
+  for (const number of range(8)) outbox.block('flow').add({ time: number, src_port: number, trace_id: randomBytes(1000).toString('hex') })
   const flushed = outbox.flush()
   await until('the reason', () => told.length > 0)
   t.deepEqual(told, ['the disk is full'])
