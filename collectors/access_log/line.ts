@@ -1,0 +1,20 @@
+/** What is known of a line besides the line. */
+export interface LineContext {
+  /** Name of the source that read it. */
+  source: string
+  cluster: string
+  /** Microseconds. */
+  received: number
+  /** The pod that wrote it, where that is known: of a container's log, or of the resource of OTLP. */
+  pod?: { namespace: string; name: string; workload?: string; node?: string }
+  trace_id?: string
+  span_id?: string
+  /** More that came with it, by the names Istio's JSON format gives. */
+  fields?: Readonly<Record<string, string>>
+}
+
+/** Reads access logs that are lines of text. */
+export interface LineReader {
+  /** Writes down what a line tells. False when it is no access log in a format that is known. */
+  take(line: string, context: LineContext): boolean
+}
