@@ -10,6 +10,8 @@ export const discardReasons = {
   unknown_kind: 'Nothing weir keeps is told by it: a message or metric of another kind.',
   interim: 'An entry about something still going on, which a later one counts.',
   no_template: 'Data came whose template never did.',
+  no_value: 'A series without a value at that time: NaN, or the mark that it has ended.',
+  incomplete: 'A histogram of which not all buckets came in time.',
   agent_event: 'An event of the agent in an exported file, which is no flow.',
   debug_event: 'A debug event in an exported file, which is no flow.',
   unreadable: 'The enricher cannot read the block; it is on the dead-letter topic.',
