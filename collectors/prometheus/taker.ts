@@ -1,0 +1,22 @@
+import type { Labels, Point, PointTaker, Target } from '../samples/point.ts'
+import type { SourceContext } from '../source.ts'
+
+/** Opens what takes the points of a source. `source` is its name, `limits` what its configuration says of samples. */
+export type OpenTaker = (context: Pick<SourceContext, 'outbox' | 'instruments'> & { source: string }) => Promise<PointTaker>
+
+const pointsAtOnce = 1000
+
+/** Hands on points, as fast as they are taken. */
+export async function handOn(taker: PointTaker, points: readonly Point[], target: (point: Point) => Target): Promise<void> {
+  for (let at = 0; at < points.length; at += pointsAtOnce) {
+    await taker.ready()
+    for (const point of points.slice(at, at + pointsAtOnce)) taker.take(point, target(point))
+  }
+}
+
+/** Who was measured, by labels that say so: the pod, or else the instance. */
+export function targetOf(labels: Labels, cluster: string): Target {
+  const label = (wanted: string) => labels.find(([name]) => name === wanted)?.[1]
+  const [pod, namespace] = [label('pod'), label('namespace')]
+  return { reporter: (pod && (namespace ? `${namespace}/${pod}` : pod)) || label('instance') || '', cluster: label('cluster') ?? cluster }
+}
