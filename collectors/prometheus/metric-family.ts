@@ -2,7 +2,9 @@ import type { Histogram, Labels, Point } from '../samples/point.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor, UndecodableError } from '../protobuf/cursor.ts'
 import { type Bucket, histogramOf } from './assemble.ts'
-import { NativeHistogram, doubleAt, integer, unsigned } from './native.ts'
+import { type Distribution, distribution, timestampOf } from './distribution.ts'
+import { labelOf } from './label.ts'
+import { doubleAt, integer } from './native.ts'
 import { ExpositionError, type Limits, type Reading, defaultLimits, discard, mostBrokenKept, newReading } from './reading.ts'
 import { SeriesTable } from './series-table.ts'
 import { withTarget } from './series.ts'
@@ -11,7 +13,6 @@ import { withTarget } from './series.ts'
 const types = ['counter', 'gauge', 'summary', 'untyped', 'histogram', 'gaugehistogram'] as const
 /** Field of io.prometheus.client.Metric that has the value, by type. */
 const valueFields: readonly number[] = [3, 2, 4, 5, 7, 7]
-const mostBuckets = 1 << 14
 const bytesTag = (field: number) => (field << 3) | 2
 
 /** Labels as they came, and with what a summary adds. */
@@ -24,15 +25,6 @@ interface FamilyHead {
   name: string
   type: number
   unit: string
-}
-
-/** What histograms and summaries have in common. */
-interface Distribution {
-  count: number
-  sum: number
-  began?: number
-  buckets: Bucket[]
-  native: NativeHistogram
 }
 
 /**
@@ -214,7 +206,7 @@ export class FamilyFormat {
     cursor.open(this.#bytes, start, end)
     if (type === 'counter' || type === 'gauge' || type === 'untyped') return this.#scalar(head, set, time, cursor)
     const isHistogram = type !== 'summary'
-    const told = distribution(cursor, isHistogram ? bucketOf : quantileOf)
+    const told = distribution(cursor, isHistogram)
     if (type === 'gaugehistogram') return discard(this.#reading, 'unknown_kind')
     if (!isHistogram) return this.#summary(head, set, time, told)
     const { count, sum, buckets, native } = told
@@ -282,84 +274,10 @@ function labelsOf(bytes: Buffer, start: number, end: number): [string, string][]
   while (cursor.at < end) {
     cursor.tag()
     cursor.span()
-    const [label, labelEnd] = [new Cursor(), cursor.end]
-    label.open(bytes, cursor.start, labelEnd)
-    const pair: [string, string] = ['', '']
-    while (label.at < labelEnd) {
-      const tag = label.tag()
-      label.skip(tag)
-      if (tag === bytesTag(1)) pair[0] = label.text(label.start, label.end)
-      else if (tag === bytesTag(2)) pair[1] = label.text(label.start, label.end)
-    }
+    const pair = labelOf(bytes, cursor.start, cursor.end)
     if (!pair[0]) throw new ExpositionError('a label without a name')
     if (pair[1]) labels.push(pair)
   }
   if (new Set(labels.map(([name]) => name)).size < labels.length) throw new ExpositionError('a label twice')
   return labels
-}
-
-/** A Histogram or Summary, whose first fields are alike. */
-function distribution(cursor: Cursor, partOf: (cursor: Cursor) => Bucket): Distribution {
-  const told: Distribution = { count: 0, sum: 0, buckets: [], native: new NativeHistogram() }
-  const isHistogram = partOf === bucketOf
-  const createdField = isHistogram ? 15 : 4
-  while (cursor.at < cursor.limit) {
-    const tag = cursor.tag()
-    if (tag === 8) told.count = unsigned(cursor)
-    else if (tag === 17) told.sum = doubleAt(cursor)
-    else if (tag === 33 && isHistogram) told.count = doubleAt(cursor)
-    else if (tag === bytesTag(3)) {
-      if (told.buckets.push(partOf(within(cursor))) > mostBuckets)
-        throw new ExpositionError(`more than ${mostBuckets} buckets`, 'over_limit')
-    } else if (tag === bytesTag(createdField)) {
-      cursor.span()
-      told.began = timestampOf(cursor)
-    } else if (!isHistogram || tag >>> 3 > 14 || !told.native.read(cursor, tag, (tag >>> 3) - 1)) cursor.skip(tag)
-  }
-  return told
-}
-
-/** Another cursor over the sub-message that comes next. */
-function within(cursor: Cursor): Cursor {
-  cursor.span()
-  const inner = new Cursor()
-  inner.open(cursor.bytes, cursor.start, cursor.end)
-  return inner
-}
-
-function bucketOf(cursor: Cursor): Bucket {
-  const bucket: Bucket = { bound: 0, value: 0 }
-  while (cursor.at < cursor.limit) {
-    const tag = cursor.tag()
-    if (tag === 8) bucket.value = unsigned(cursor)
-    else if (tag === 33) bucket.value = doubleAt(cursor)
-    else if (tag === 17) bucket.bound = doubleAt(cursor)
-    else cursor.skip(tag)
-  }
-  return bucket
-}
-
-function quantileOf(cursor: Cursor): Bucket {
-  const quantile: Bucket = { bound: 0, value: 0 }
-  while (cursor.at < cursor.limit) {
-    const tag = cursor.tag()
-    if (tag === 9) quantile.bound = doubleAt(cursor)
-    else if (tag === 17) quantile.value = doubleAt(cursor)
-    else cursor.skip(tag)
-  }
-  return quantile
-}
-
-/** A google.protobuf.Timestamp that the cursor found with `span`, in microseconds. */
-function timestampOf({ bytes, start, end }: Cursor): number {
-  const cursor = new Cursor()
-  cursor.open(bytes, start, end)
-  let micros = 0
-  while (cursor.at < end) {
-    const tag = cursor.tag()
-    if (tag === 8) micros += integer(cursor) * 1e6
-    else if (tag === 16) micros += Math.trunc(integer(cursor) / 1000)
-    else cursor.skip(tag)
-  }
-  return micros
 }

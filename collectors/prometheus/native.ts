@@ -81,7 +81,7 @@ export class NativeHistogram {
     const base = 2 ** (2 ** -this.schema)
     const boundOf = isCustom ? (index: number) => this.#customBound(index) : (index: number) => base ** index
     for (const [index, count] of bucketsOf(this.#negative).reverse()) add(-boundOf(index), -boundOf(index - 1), count)
-    if (!isCustom) add(-this.zeroThreshold, this.zeroThreshold, this.zeroCount)
+    if (!isCustom) add(0 - this.zeroThreshold, this.zeroThreshold, this.zeroCount)
     for (const [index, count] of bucketsOf(this.#positive)) add(boundOf(index - 1), boundOf(index), count)
     return { sum, bounds, counts }
   }

@@ -76,7 +76,7 @@ export class Scraper {
     await this.#turn()
     try {
       const reading = await target.scrape({ timeoutMs, maxBytes, signal })
-      await handOn(taker, reading.points, () => target.target)
+      await handOn(taker, reading.points, point => ({ point, target: target.target }))
       report.took(target, reading)
     } catch (error) {
       if (!signal.aborted) report.failed(target, error)

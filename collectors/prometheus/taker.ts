@@ -7,10 +7,13 @@ export type OpenTaker = (context: Pick<SourceContext, 'outbox' | 'instruments'> 
 const pointsAtOnce = 1000
 
 /** Hands on points, as fast as they are taken. */
-export async function handOn(taker: PointTaker, points: readonly Point[], target: (point: Point) => Target): Promise<void> {
-  for (let at = 0; at < points.length; at += pointsAtOnce) {
+export async function handOn<T>(taker: PointTaker, all: readonly T[], of: (each: T) => { point: Point; target: Target }): Promise<void> {
+  for (let at = 0; at < all.length; at += pointsAtOnce) {
     await taker.ready()
-    for (const point of points.slice(at, at + pointsAtOnce)) taker.take(point, target(point))
+    for (const each of all.slice(at, at + pointsAtOnce)) {
+      const { point, target } = of(each)
+      taker.take(point, target)
+    }
   }
 }
 
