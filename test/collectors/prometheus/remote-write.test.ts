@@ -146,7 +146,10 @@ test('remote write 2.0 answers how much was written, and reads types, units and 
     ['2', '1', '0'],
   )
   t.deepEqual(
-    receiver.taken.map(({ labels: _, target: __, ...point }) => point),
+    receiver.taken.map(
+      ({ metric, type, value, time, began, unit, histogram }) =>
+        JSON.parse(JSON.stringify({ metric, type, value, time, began, unit, histogram })) as object,
+    ),
     [
       { metric: 'sent', type: 'counter', value: 1, time: time * 1000, began: (time - 1000) * 1000, unit: 'bytes' },
       { metric: 'load', type: 'gauge', value: 0.5, time: time * 1000 },
