@@ -24,8 +24,9 @@ export function istioMeaning(series: Described): Meaning | undefined {
     return value === 'unknown' ? '' : value
   }
   const security = known('connection_security_policy')
-  const src = endOf('source', known, security)
-  const dst = { ...endOf('destination', known, security), ...serviceOf(known) }
+  const [srcCluster, dstCluster] = clustersOf(known, reporter)
+  const src = { ...endOf('source', known, security), cluster: srcCluster }
+  const dst = { ...endOf('destination', known, security), ...serviceOf(known), cluster: dstCluster }
   const sample = { ...common(series, known, reporter as keyof typeof directions), security }
   const edge = edgeOf(name, { sample, src, dst })
   return { sample: { ...sample, ...bothEnds(src, dst) }, edge }
@@ -49,6 +50,13 @@ function common({ name, label, target }: Described, known: Known, reporter: keyo
   }
 }
 
+/** Clusters of the ends that are not the reporter's own, which Istio may call otherwise than we do: often `Kubernetes`. */
+function clustersOf(known: Known, reporter: string): [string, string] {
+  const [src, dst] = [known('source_cluster'), known('destination_cluster')]
+  const own = reporter === 'source' ? src : dst
+  return [src === own ? '' : src, dst === own ? '' : dst]
+}
+
 /** No label of the metric says it; those a scraper adds may, and ztunnel tells of itself in `istio_build`. */
 function isZtunnel(label: Described['label'], { isZtunnel, reporter }: Described['target']): boolean {
   const names = [label('app'), label('app_kubernetes_io_name'), label('job'), label('pod'), label('container'), reporter]
@@ -60,7 +68,6 @@ const isGateway = (workload: string) => /(^|-)(ingress|egress|east-?west)?gatewa
 function endOf(side: 'source' | 'destination', known: Known, security: string): End {
   const { spiffeId, namespace, serviceAccount } = principalIdentity(known(`${side}_principal`))
   return {
-    cluster: known(`${side}_cluster`),
     namespace: known(`${side}_workload_namespace`) || namespace,
     workload: known(`${side}_workload`),
     service_account: serviceAccount,

@@ -61,7 +61,7 @@ test('a scrape of a ztunnel: both reporters, each byte in the direction it went'
     src_spiffe_id: 'spiffe://cluster.local/ns/default/sa/bookinfo-productpage',
     src_spiffe_id_source: 'certificate',
     src_service_account: 'bookinfo-productpage',
-    src_cluster: 'Kubernetes',
+    src_cluster: '',
     protocol: 'tcp',
   })
   const answered = flow.find(row => row.is_reply === 'yes' && row.dst_workload === 'productpage-v1' && row.src_workload === 'details-v1')
@@ -144,6 +144,11 @@ const cases: Record<string, [point: Point, kind: 'sample' | 'request' | 'flow', 
       src_spiffe_id_source: 'claim',
       dst_spiffe_id: '',
     },
+  ],
+  'the cluster of an end is named where it is another than that of the reporter': [
+    one('istio_requests_total', { reporter: 'destination', source_cluster: 'east', destination_cluster: 'west' }),
+    'request',
+    { cluster: 'one', src_cluster: 'east', dst_cluster: '' },
   ],
   'a waypoint is at neither end': [
     one('istio_requests_total', { reporter: 'waypoint', destination_workload: 'cart', response_code: '503', response_flags: 'UF,URX' }),
@@ -335,8 +340,8 @@ test('edges of metrics can be left out', async t => {
   t.is((await published(opened.bus, 'request')).length, 0)
 })
 
-const word = fc.oneof(
-  fc.constantFrom(
+const words = [
+  ...[
     '',
     'unknown',
     '-',
@@ -352,32 +357,25 @@ const word = fc.oneof(
     '0x1f',
     '::',
     '[::1]:80',
-  ),
-  fc.constantFrom(
-    'outbound|x|',
-    'a.b.serviceaccount.identity.c',
-    'v.w.x.y.internal.z.consul',
-    '__proto__',
-    'constructor',
-    '10.0.0.300:99999',
-  ),
-  fc.string({ unit: 'binary', maxLength: 30 }),
-)
-const label = fc.constantFrom(
+  ],
+  ...['outbound|x|', 'a.b.serviceaccount.identity.c', 'v.w.x.y.internal.z.consul', '__proto__', 'constructor', '10.0.0.300:99999'],
+]
+const word = fc.oneof(fc.constantFrom(...words), fc.string({ unit: 'binary', maxLength: 30 }))
+const labelNames = [
   ...['reporter', 'direction', 'tls', 'peer', 'client_id', 'server_id', 'target_addr', 'target_ip', 'target_port', 'authority', 'instance'],
   ...['source_principal', 'destination_service', 'response_code', 'grpc_response_status', 'envoy_cluster_name', '__proto__', 'toString'],
-)
-const name = fc.constantFrom(
+]
+const metricNames = [
   ...['istio_requests_total', 'istio_tcp_sent_bytes_total', 'istio_toString', 'istio___proto__', 'request_total', 'tcp_open_total'],
   ...['tcp_read_bytes_total', 'inbound_http_authz_deny_total', 'envoy_cluster_upstream_rq', 'cluster.x.upstream_rq', 'constructor'],
-)
+]
 
 test('no labels whatever stop a collector', async t => {
   await using opened = await openTestBus()
   await using collecting = await startCollecting(opened.bus)
   let now = time
   await fc.assert(
-    fc.asyncProperty(name, fc.dictionary(label, word), async (metric, labels) => {
+    fc.asyncProperty(fc.constantFrom(...metricNames), fc.dictionary(fc.constantFrom(...labelNames), word), async (metric, labels) => {
       const point = one(metric, labels)
       await collecting.take([...atZero([point], ++now), { ...point, time: ++now }])
     }),
