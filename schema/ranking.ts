@@ -24,17 +24,30 @@ export const nodeEntities = ['host', 'remote-node', 'kube-apiserver'] as const
 
 const endFields = ['cluster', 'namespace', 'workload', 'entity', 'network']
 
-/** What two views must agree on to be views of the same traffic. */
+const bothEnds = endFields.flatMap(name => [`src_${name}`, `dst_${name}`])
+
+/**
+ * What two views must agree on to be views of the same traffic. Of requests not the port: one proxy tells the service's, another the pod's,
+ * metrics tell none (docs/decisions/0008-requests-have-no-port-to-agree-on.md).
+ */
 export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>> = {
-  flow: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol', 'orientation'],
-  request: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol'],
+  flow: ['cluster', ...bothEnds, 'server_port', 'protocol', 'orientation'],
+  request: ['cluster', ...bothEnds, 'protocol'],
 }
 
 /** SQL of a number that records of one edge share. */
-export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields[kind].map(edgeField).join(', ')})`
+export const edgeNumber = (kind: 'flow' | 'request') =>
+  `cityHash64(${edgeFields[kind]
+    .filter(name => name !== 'cluster')
+    .map(edgeField)
+    .join(', ')})`
 
-const edgeField = (name: string) =>
-  name.endsWith('_entity') ? `if(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name})` : name
+/** Where one reporter says more than another what both mean: the cluster of an end is the reporter's own, and outside is where no end is named. */
+function edgeField(name: string): string {
+  if (name.endsWith('_cluster')) return `if(${name} = '', cluster, ${name})`
+  if (!name.endsWith('_entity')) return name
+  return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
+}
 
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const

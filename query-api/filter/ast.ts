@@ -16,6 +16,9 @@ export type Operator = (typeof comparisons)[number] | 'IN' | 'LIKE' | 'ILIKE' | 
 export interface Condition {
   op: Operator
   field: string
+  /** Of a map, the key whose value is meant: '' where it has none. */
+  key?: string
+  /** Type of the field, or of the map's value. */
   type: FieldType
   values: Value[]
 }

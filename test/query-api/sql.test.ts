@@ -34,7 +34,7 @@ views AS (
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
       event = 'policy_verdict', 2,
@@ -73,13 +73,14 @@ views AS (
     errors AS measured_errors,
     responses AS measured_responses,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(source, layer, direction) / 2e19 AS view,
+    cityHash64(source, reporter_kind, layer, direction) / 2e19 AS view,
     multiIf(
-      layer = 'l7_proxy' AND direction = 'ingress', 7,
-      layer = 'kernel' AND direction = 'ingress', 6,
-      layer = 'l7_proxy' AND direction = 'unknown', 5,
-      layer = 'kernel' AND direction = 'unknown', 4,
-      layer = 'l7_proxy' AND direction = 'egress', 3,
+      layer = 'l7_proxy' AND direction = 'ingress' AND reporter_kind IN ('', 'sidecar', 'gateway', 'node', 'application'), 8,
+      layer = 'l7_proxy' AND reporter_kind = 'waypoint', 7,
+      layer = 'l7_proxy' AND direction = 'unknown', 6,
+      layer = 'l7_proxy' AND direction = 'egress', 5,
+      layer = 'kernel' AND direction = 'ingress', 4,
+      layer = 'kernel' AND direction = 'unknown', 3,
       layer = 'kernel' AND direction = 'egress', 2,
       1
     ) + view AS requests_view
@@ -126,16 +127,16 @@ views AS (
     policy_kind,
     policy_source,
     flows AS measured_flows,
-    cityHash64(bucket, cityHash64(src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
     cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       event = 'drop', 3,
       event = 'policy_verdict', 2,
       1
     ) + view AS denials_view
   FROM (
-    SELECT bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
+    SELECT bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
     FROM (
       SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
       FROM flow
@@ -145,7 +146,7 @@ views AS (
         AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required'))
         AND (dst_pod LIKE {p1:String})
     )
-    GROUP BY bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
+    GROUP BY bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
   )
 ),
 best_of_denials_edge AS (
@@ -178,16 +179,28 @@ views AS (
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       NOT (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
-      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 8,
-      event = 'trace' AND direction = 'ingress', 7,
-      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 6,
-      event = 'trace' AND direction = 'egress', 5,
-      event = 'trace', 4,
-      event = 'policy_verdict' AND direction = 'ingress', 3,
-      event = 'policy_verdict' AND direction = 'egress', 2,
+      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 20,
+      event = 'trace' AND direction = 'ingress', 19,
+      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 18,
+      event = 'trace' AND direction = 'egress', 17,
+      event = 'trace', 16,
+      event = 'policy_verdict' AND direction = 'ingress', 15,
+      event = 'policy_verdict' AND direction = 'egress', 14,
+      layer = 'l4_proxy' AND direction = 'ingress', 13,
+      layer = 'l4_proxy' AND direction = 'egress', 12,
+      layer = 'l4_proxy', 11,
+      layer = 'kernel' AND direction = 'ingress', 10,
+      layer = 'kernel' AND direction = 'egress', 9,
+      layer = 'kernel', 8,
+      layer = 'l7_proxy' AND direction = 'ingress', 7,
+      layer = 'l7_proxy' AND direction = 'egress', 6,
+      layer = 'l7_proxy', 5,
+      layer = 'exporter' AND direction = 'ingress', 4,
+      layer = 'exporter' AND direction = 'egress', 3,
+      layer = 'exporter', 2,
       1
     ) + view AS traffic_view,
     multiIf(
