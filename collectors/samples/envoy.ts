@@ -1,5 +1,5 @@
+import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
 import { type End, bothEnds } from './ends.ts'
-import { principalIdentity, serviceOfHost } from './identity.ts'
 import type { Described, Meaning } from './meaning.ts'
 import { wholeNumber } from './numbers.ts'
 
@@ -11,17 +11,17 @@ export function envoyMeaning({ name, label }: Described): Meaning | undefined {
   const tag = (tagName: string) => label(`envoy_${tagName}`) || label(`envoy.${tagName}`)
   const [cluster, prefix] = [tag('cluster_name'), tag('http_conn_manager_prefix')]
   if (!cluster && !prefix && !name.startsWith('envoy')) return undefined
-  const upstream = upstreamOf(cluster, name)
-  const way = upstream.direction ?? wayOf(prefix)
+  const upstream = readClusterName(wholeName(cluster, name))
+  const direction = upstream.direction === 'unknown' ? wayOf(prefix) : upstream.direction
   const isHttp = Boolean(prefix) || /(?:upstream|downstream)_rq|http[12]/.test(name)
   return {
     sample: {
-      reporter_kind: upstream.direction ? 'sidecar' : '',
+      reporter_kind: upstream.direction === 'unknown' ? '' : 'sidecar',
       layer: isHttp ? 'l7_proxy' : 'l4_proxy',
-      direction: way,
+      direction,
       protocol: isHttp ? 'http' : '',
       status_code: wholeNumber(tag('response_code')),
-      ...bothEnds(consulEnd('source', label), { ...consulEnd('destination', label), ...upstream.end }),
+      ...bothEnds(consulEnd('source', label), { ...serverOf(upstream), ...consulEnd('destination', label) }),
     },
   }
 }
@@ -30,37 +30,15 @@ type Way = 'ingress' | 'egress' | 'unknown'
 
 const wayOf = (prefix: string): Way => (prefix.startsWith('inbound_') ? 'ingress' : prefix.startsWith('outbound_') ? 'egress' : 'unknown')
 
-interface Upstream {
-  direction?: Way
-  end: End
+/** Envoy ends a cluster's name at its first dot where nobody taught it otherwise: then the rest is in the name of the metric. */
+function wholeName(cluster: string, metric: string): string {
+  const [, rest] = /^(?:envoy[_.])?cluster[_.](.+)[_.]svc[_.]/.exec(metric) ?? []
+  return rest && /^(?:in|out)bound(?:-vip)?\|[^.]+$/.test(cluster) ? `${cluster}.${rest}.svc` : cluster
 }
 
-/**
- * `outbound|8080|v1|cart.shop.svc.cluster.local` and `inbound|8080||` of Istio; `v1.cart.default.dc1.internal.<uuid>.consul`, with a
- * partition `cart.default.west.dc1.internal-v1.<uuid>.consul`, of Consul. Envoy ends a cluster's name at its first dot where nobody taught it
- * otherwise: then the rest is in the name of the metric.
- */
-function upstreamOf(cluster: string, metric: string): Upstream {
-  const [way, port, , host = ''] = cluster.split('|')
-  if (way === 'inbound') return { direction: 'ingress', end: { port: wholeNumber(port) } }
-  if (way === 'outbound' || way === 'outbound_') {
-    const rest = host.includes('.') ? '' : (/^(?:envoy[_.])?cluster[_.](.+)[_.]svc[_.]/.exec(metric)?.[1] ?? '')
-    const whole = rest ? `${host}.${rest}.svc` : host
-    const service = serviceOfHost(whole)
-    return { direction: 'egress', end: { port: wholeNumber(port), service, dns_name: service ? '' : whole } }
-  }
-  const consul = /^(?:[^.]+\.)?([^.]+)\.([^.]+)\.(?:[^.]+\.)?([^.]+)\.internal(?:-v\d+)?\.[0-9a-f-]+\.consul$/.exec(cluster)
-  if (!consul) return { end: {} }
-  return { direction: 'egress', end: consulUpstream(cluster) }
-}
-
-function consulUpstream(cluster: string): End {
-  const parts = cluster.split('.')
-  const internal = parts.findIndex(part => /^internal(?:-v\d+)?$/.test(part))
-  const hasPartition = parts[internal] !== 'internal'
-  const [service, namespace] = parts.slice(internal - (hasPartition ? 4 : 3))
-  const datacenter = parts[internal - 1]
-  return { service: `${namespace}/${service}`, namespace, workload: service, cluster: datacenter }
+function serverOf({ port, service, host }: ClusterName): End {
+  const consul = host.endsWith('.consul') ? service.split('/') : []
+  return { port: port < 65536 ? port : 0, service, namespace: consul[0], workload: consul[1], dns_name: service ? '' : host }
 }
 
 /** Labels Consul gives its Envoys: `consul_source_service`, `consul_destination_namespace`… */
@@ -68,18 +46,13 @@ function consulEnd(side: 'source' | 'destination', label: Described['label']): E
   const service = label(`consul_${side}_service`)
   if (!service) return {}
   const namespace = label(`consul_${side}_namespace`) || 'default'
-  const { spiffeId } = principalIdentity(
-    consulId(label(`consul_${side}_trust_domain`), label(`consul_${side}_datacenter`), namespace, service),
-  )
+  const [trustDomain, datacenter] = [label(`consul_${side}_trust_domain`), label(`consul_${side}_datacenter`)]
+  const spiffeId = trustDomain && datacenter ? `spiffe://${trustDomain}/ns/${namespace}/dc/${datacenter}/svc/${service}` : ''
   return {
     service: `${namespace}/${service}`,
     namespace,
     workload: service,
-    cluster: label(`consul_${side}_datacenter`),
     spiffe_id: spiffeId,
     spiffe_id_source: spiffeId ? 'claim' : '',
   }
 }
-
-const consulId = (trustDomain: string, datacenter: string, namespace: string, service: string) =>
-  trustDomain && datacenter ? `spiffe://${trustDomain}/ns/${namespace}/dc/${datacenter}/svc/${service}` : ''

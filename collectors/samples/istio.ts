@@ -1,10 +1,13 @@
 import type { Flow } from '../../schema/flow.ts'
 import type { Request } from '../../schema/request.ts'
 import type { Sample } from '../../schema/sample.ts'
+import { grpcStatusText } from '../mesh/grpc-status.ts'
+import { readIdentity } from '../mesh/identity.ts'
+import { flagsText } from '../mesh/response-flags.ts'
 import { type End, bothEnds } from './ends.ts'
-import { principalIdentity, serviceOfHost } from './identity.ts'
+import { serviceOfHost } from './host.ts'
 import type { Described, Edge, Meaning } from './meaning.ts'
-import { grpcStatusName, isFailure, wholeNumber } from './numbers.ts'
+import { isFailure, wholeNumber } from './numbers.ts'
 
 const source = 'istio_metrics'
 
@@ -37,7 +40,6 @@ type Known = (label: string) => string
 function common({ name, label, target }: Described, known: Known, reporter: keyof typeof directions): Sample {
   const protocol = known('request_protocol')
   const isTcp = name.startsWith('istio_tcp_') || protocol === 'tcp'
-  const flags = known('response_flags')
   const own = known(`${reporter}_workload`)
   return {
     reporter_kind: reporter === 'waypoint' ? 'waypoint' : isZtunnel(label, target) ? 'ztunnel' : isGateway(own) ? 'gateway' : 'sidecar',
@@ -45,8 +47,8 @@ function common({ name, label, target }: Described, known: Known, reporter: keyo
     direction: directions[reporter],
     protocol: protocol === 'http' || protocol === 'grpc' ? protocol : '',
     status_code: wholeNumber(known('response_code')),
-    grpc_status: grpcStatusName(known('grpc_response_status')),
-    response_flags: flags === '-' ? '' : flags,
+    grpc_status: grpcStatusText(known('grpc_response_status')),
+    response_flags: flagsText(known('response_flags')),
   }
 }
 
@@ -66,7 +68,7 @@ function isZtunnel(label: Described['label'], { isZtunnel, reporter }: Described
 const isGateway = (workload: string) => /(^|-)(ingress|egress|east-?west)?gateway(-|$)/.test(workload)
 
 function endOf(side: 'source' | 'destination', known: Known, security: string): End {
-  const { spiffeId, namespace, serviceAccount } = principalIdentity(known(`${side}_principal`))
+  const { spiffeId = '', namespace = '', serviceAccount = '' } = readIdentity(known(`${side}_principal`)) ?? {}
   return {
     namespace: known(`${side}_workload_namespace`) || namespace,
     workload: known(`${side}_workload`),
@@ -105,7 +107,7 @@ const edgeOf = (name: string, parts: EdgeParts) =>
   Object.hasOwn(edges, name) ? edges[name](parts) : name === 'istio_tcp_connections_failed' ? denialOf(parts) : undefined
 
 function requestOf({ sample, src, dst }: EdgeParts): Request {
-  const { reporter_kind, direction, protocol, status_code = 0, grpc_status = '', response_flags } = sample
+  const { reporter_kind, direction, protocol, status_code = 0, grpc_status = '', response_flags = '' } = sample
   return {
     source,
     reporter_kind,
@@ -117,7 +119,7 @@ function requestOf({ sample, src, dst }: EdgeParts): Request {
     protocol: protocol || 'http',
     status_code,
     grpc_status,
-    error: isFailure(status_code, grpc_status),
+    error: isFailure(status_code, grpc_status, response_flags),
     response_flags,
     ...bothEnds(src, dst),
   }

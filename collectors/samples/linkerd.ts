@@ -1,11 +1,13 @@
 import type { Flow } from '../../schema/flow.ts'
 import type { Request } from '../../schema/request.ts'
 import type { Sample } from '../../schema/sample.ts'
+import { grpcStatusText } from '../mesh/grpc-status.ts'
+import { readIdentity } from '../mesh/identity.ts'
 import { addressAndPort, addressOf } from './address.ts'
 import { type End, bothEnds } from './ends.ts'
-import { linkerdIdentity, serviceOfHost } from './identity.ts'
+import { serviceOfHost } from './host.ts'
 import type { Described, Edge, Meaning } from './meaning.ts'
-import { grpcStatusName, wholeNumber } from './numbers.ts'
+import { wholeNumber } from './numbers.ts'
 
 const source = 'linkerd_metrics'
 
@@ -35,7 +37,7 @@ function commonOf({ name, label }: Described, isInbound: boolean): Sample {
     direction: isInbound ? 'ingress' : 'egress',
     protocol: isTcp ? '' : label('grpc_status') ? 'grpc' : 'http',
     status_code: wholeNumber(label('status_code') || label('http_status')),
-    grpc_status: grpcStatusName(label('grpc_status')),
+    grpc_status: grpcStatusText(label('grpc_status')),
     security: tls === 'true' ? 'mutual_tls' : tls ? 'none' : '',
   }
 }
@@ -64,8 +66,9 @@ function ownEnd({ label, target }: Described): End {
 }
 
 const spiffeOf = (name: string): End => {
-  const { spiffeId, namespace, serviceAccount } = linkerdIdentity(name)
-  if (!spiffeId) return {}
+  const identity = readIdentity(name)
+  if (!identity) return {}
+  const { spiffeId, namespace, serviceAccount } = identity
   return { spiffe_id: spiffeId, spiffe_id_source: 'claim', namespace, service_account: serviceAccount }
 }
 
