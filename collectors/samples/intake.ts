@@ -1,7 +1,7 @@
 import type { DiscardReason, Instruments } from '../../runtime/telemetry.ts'
 import type { Outbox } from '../outbox.ts'
 import { type Growth, grow } from './growth.ts'
-import { describe } from './meaning.ts'
+import { type Edge, describe } from './meaning.ts'
 import { type SamplesOptions, isWantedBy, samplesDefaults } from './options.ts'
 import type { Point, PointTaker, Target } from './point.ts'
 import { recall } from './recall.ts'
@@ -89,10 +89,17 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
       ...(growth.bounds.length && { bounds: growth.bounds, counts: growth.counts }),
       labels: (series.attributes ??= Object.fromEntries(labels)),
     })
-    const { edge } = meaning
-    if (!edge || !limits.edges || growth.delta <= 0) return
-    const grown = edge.grows === 'weight' ? growth.delta : Math.round(growth.delta)
-    outbox.block(edge.kind).add({ ...edge.record, time, received, reporter, cluster, [edge.grows]: grown })
+    if (limits.edges && meaning.edge) writeEdge(series, meaning.edge, { time, received, delta: growth.delta })
+  }
+
+  function writeEdge(series: Series, edge: Edge, { time, received, delta }: { time: number; received: number; delta: number }): void {
+    const grown = delta + series.owed
+    series.owed = grown > 0 ? 0 : grown
+    if (grown <= 0) return
+    const { reporter, cluster } = series.target
+    const id = new Uint8Array(Uint32Array.from(series.words).buffer)
+    const rounded = edge.grows === 'weight' ? grown : Math.round(grown)
+    outbox.block(edge.kind).add({ ...edge.record, time, received, reporter, cluster, [edge.grows]: rounded }, id)
   }
 
   /** Writes what waits as far as there is room. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Last } from './growth.ts'
 import type { Meaning } from './meaning.ts'
 import type { Labels, Point, Target } from './point.ts'
+import type { Recalled } from './recall.ts'
 
 /** A target as long as some series of it is remembered. */
 export interface Watched extends Target {
@@ -22,16 +23,11 @@ export interface Series {
   /** Its labels as the samples have them, once there was one. */
   attributes?: Readonly<Record<string, string>>
   last?: Last
+  /** What its samples told and no request or flow did yet. */
+  owed: number
   /** When its last point came, in milliseconds. */
   heard: number
   isForgotten: boolean
-}
-
-/** What is known of a series or target from before a restart. */
-export interface Recalled {
-  series: Map<string, Last>
-  /** By `targetKey`: the time of the first point that is known. */
-  targets: Map<string, number>
 }
 
 export const targetKey = ({ cluster, reporter }: Target) => `${cluster}\0${reporter}`
@@ -88,9 +84,10 @@ export class SeriesTable {
     const watched = this.#watch(point, target)
     const { metric, type, labels, unit } = point
     const last = recalled.series.get(key)
-    recalled.series.delete(key)
+    const owed = recalled.owed.get(key) ?? 0
+    for (const known of [recalled.series, recalled.owed]) known.delete(key)
     const meaning = describe(point, watched)
-    const series = { metric, type, labels, unit, target: watched, words, meaning, last, heard: now, isForgotten: false }
+    const series = { metric, type, labels, unit, target: watched, words, meaning, last, owed, heard: now, isForgotten: false }
     this.#byContent.set(key, series)
     return series
   }
@@ -111,7 +108,7 @@ export class SeriesTable {
     if (now - this.#swept < idleMs / 8) return false
     this.#swept = now
     this.#opened ||= now
-    if (now - this.#opened > idleMs) recalled.series.clear()
+    if (now - this.#opened > idleMs) for (const known of [recalled.series, recalled.owed]) known.clear()
     const alive = new Set<Watched>()
     for (const [key, series] of this.#byContent) {
       series.isForgotten = now - series.heard > idleMs

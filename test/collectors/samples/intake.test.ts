@@ -1,7 +1,9 @@
 import test from 'ava'
 import fc from 'fast-check'
 import type { Labels, Point } from '../../../collectors/samples/point.ts'
+import { openEmbeddedBus } from '../../../runtime/bus/embedded.ts'
 import { openTestBus } from '../../helpers/bus.ts'
+import { quietLog } from '../../helpers/clickhouse.ts'
 import { published } from '../hubble/running.ts'
 import { startCollecting, target } from './collecting.ts'
 
@@ -159,6 +161,51 @@ test('what is published adds up to what was counted, whatever was reset or resta
       }
     }),
     { numRuns: 30 },
+  )
+})
+
+const requests = (time: number, value: number, series: number): Point => ({
+  ...counter(time, value),
+  metric: 'istio_requests_total',
+  labels: [['reporter', 'source'], ['source_workload', `${series}`]], // prettier-ignore
+})
+
+test('requests made of samples tell the same as those, also where a collector was killed between the two', async t => {
+  await using opened = await openTestBus()
+  await fc.assert(
+    fc.asyncProperty(fc.array(event(2), { maxLength: 60 }), async events => {
+      const collector = `run-${++runs}`
+      const of = { reporter: collector, cluster: '' }
+      const options = { collector, rowsPerBlock: 4 }
+      const start = async () => {
+        const bus = await openEmbeddedBus({ path: opened.path, log: quietLog })
+        return { bus, collecting: await startCollecting(bus, options) }
+      }
+      let { bus, collecting } = await start()
+      const values = [0, 0, 0]
+      let time = 0
+      for (const event of events) {
+        if (event.kind === 'count') values[event.series] += event.by
+        else if (event.kind === 'scrape') await collecting.take([requests(++time, values[event.series], event.series)], of)
+        else if (event.kind === 'reset') values[event.series] = 0
+        else {
+          // Without its bus it can publish nothing any more.
+          await bus[Symbol.asyncDispose]()
+          await collecting.kill()
+          ;({ bus, collecting } = await start()) // prettier-ignore
+        }
+      }
+      await collecting.take(values.map((value, series) => requests(++time, value, series)), of) // prettier-ignore
+      await collecting.flush()
+      await collecting[Symbol.asyncDispose]()
+      await bus[Symbol.asyncDispose]()
+      const [samples, made] = await Promise.all((['sample', 'request'] as const).map(kind => published(opened.bus, kind)))
+      for (const series of values.keys()) {
+        const own = ({ reporter, src_workload }: Record<string, unknown>) => reporter === collector && src_workload === `${series}`
+        t.is(made.filter(own).reduce((all, { weight }) => all + Number(weight), 0), sum(samples.filter(own))) // prettier-ignore
+      }
+    }),
+    { numRuns: 60 },
   )
 })
 
