@@ -13,7 +13,6 @@ export const discardReasons = {
   no_value: 'A point without a value: not a number, below zero for a counter, or the marker that its series ended.',
   not_wanted: 'The configuration leaves out what has this name.',
   no_template: 'Data came whose template never did.',
-  no_value: 'A series without a value at that time: NaN, or the mark that it has ended.',
   incomplete: 'A histogram of which not all buckets came in time.',
   agent_event: 'An event of the agent in an exported file, which is no flow.',
   debug_event: 'A debug event in an exported file, which is no flow.',

@@ -4,6 +4,8 @@ import { type Answer, type Posted, listenHttp } from '../listen/http.ts'
 import { type ListenOptions, listenProperties } from '../listen/options.ts'
 import { BodyError } from '../listen/decompress.ts'
 import { UndecodableError } from '../protobuf/cursor.ts'
+import { openSamples } from '../samples/intake.ts'
+import { type SamplesOptions, samplesProperties } from '../samples/options.ts'
 import type { PointTaker } from '../samples/point.ts'
 import type { Source, SourceContext } from '../source.ts'
 import { type Outcome } from './gathering.ts'
@@ -13,10 +15,10 @@ import { type OpenTaker, handOn } from './taker.ts'
 import { Request2Reader } from './write-request-2.ts'
 import { readWriteRequest } from './write-request.ts'
 
-export interface RemoteWriteOptions extends ListenOptions {
+export interface RemoteWriteOptions extends ListenOptions, SamplesOptions {
   path?: string
   cluster?: string
-  max_series?: number
+  max_written_series?: number
   /** Seconds. */
   gather?: number
 }
@@ -31,7 +33,7 @@ const messages = ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'] a
 type Message = (typeof messages)[number]
 
 /** Metrics that Prometheus, or whatever speaks its remote write, sends. */
-export const remoteWriteSource = (openTaker: OpenTaker, more: object = {}): Source<RemoteWriteOptions> => ({
+export const remoteWriteSource = (openTaker: OpenTaker): Source<RemoteWriteOptions> => ({
   name,
   about: 'Metrics that Prometheus, or an agent that speaks its remote write 1.0 or 2.0, sends.',
   options: {
@@ -41,11 +43,11 @@ export const remoteWriteSource = (openTaker: OpenTaker, more: object = {}): Sour
       ...listenProperties(defaultPort, defaultMaxBytes),
       path: { type: 'string', pattern: '^/', default: '/api/v1/write', description: 'Path that is written to.' },
       cluster: { type: 'string', default: '', description: 'Cluster of series without the label cluster.' },
-      max_series: {
+      max_written_series: {
         type: 'integer',
         minimum: 1,
         default: 500_000,
-        description: 'Series that are remembered; samples of more are discarded.',
+        description: 'Series as they are written, each bucket being one, that are remembered; samples of more are discarded.',
       },
       gather: {
         type: 'number',
@@ -53,11 +55,13 @@ export const remoteWriteSource = (openTaker: OpenTaker, more: object = {}): Sour
         default: 10,
         description: 'Seconds the buckets of a histogram wait for each other, as they may come in several requests.',
       },
-      ...more,
+      ...samplesProperties,
     },
   },
   run: (options, context) => receive(options, context, openTaker),
 })
+
+export const remoteWrite = remoteWriteSource(openSamples)
 
 async function receive(options: RemoteWriteOptions, context: SourceContext, openTaker: OpenTaker): Promise<void> {
   const { path = '/api/v1/write', port = defaultPort, max_message_bytes: maxBytes = defaultMaxBytes } = options
@@ -90,7 +94,7 @@ class Receiver {
   #swept: Promise<void> = Promise.resolve()
 
   constructor(options: RemoteWriteOptions, context: SourceContext, taker: PointTaker) {
-    const { cluster = '', max_series: maxSeries = 500_000, gather = 10, max_message_bytes = defaultMaxBytes } = options
+    const { cluster = '', max_written_series: maxSeries = 500_000, gather = 10, max_message_bytes = defaultMaxBytes } = options
     this.#store = new RemoteStore({ cluster, maxSeries, waitMs: gather * 1000 })
     this.#second = new Request2Reader(this.#store)
     this.#taker = taker

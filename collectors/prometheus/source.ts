@@ -1,4 +1,6 @@
 import { untilAborted } from '../../runtime/service.ts'
+import { openSamples } from '../samples/intake.ts'
+import { type SamplesOptions, samplesProperties } from '../samples/options.ts'
 import type { Source, SourceContext } from '../source.ts'
 import { type PodsOptions, followPods, podsSchema } from './pods.ts'
 import { ScrapeReport } from './scrape-report.ts'
@@ -6,7 +8,7 @@ import { Scraper } from './scraper.ts'
 import type { OpenTaker } from './taker.ts'
 import { type TargetOptions, followAddresses, specOf, targetSchema } from './targets.ts'
 
-export interface PrometheusOptions {
+export interface PrometheusOptions extends SamplesOptions {
   targets?: TargetOptions[]
   kubernetes?: PodsOptions
   cluster?: string
@@ -20,7 +22,7 @@ export interface PrometheusOptions {
 const name = 'prometheus'
 
 /** Metrics that are fetched from where they are, as Prometheus does. */
-export const prometheusSource = (openTaker: OpenTaker, more: object = {}): Source<PrometheusOptions> => ({
+export const prometheusSource = (openTaker: OpenTaker): Source<PrometheusOptions> => ({
   name,
   about: 'Metrics of Envoy, Istio, ztunnel, Linkerd and whatever else speaks Prometheus, scraped.',
   options: {
@@ -46,11 +48,13 @@ export const prometheusSource = (openTaker: OpenTaker, more: object = {}): Sourc
         default: 50_000,
         description: 'Series of one target, each bucket being one; those after them are discarded.',
       },
-      ...more,
+      ...samplesProperties,
     },
   },
   run: (options, context) => scrape(options, context, openTaker),
 })
+
+export const prometheus = prometheusSource(openSamples)
 
 async function scrape(options: PrometheusOptions, context: SourceContext, openTaker: OpenTaker): Promise<void> {
   const { targets = [], kubernetes, cluster = '', interval = 15, timeout = 10 } = options

@@ -1,8 +1,8 @@
+import type { openSamples } from '../samples/intake.ts'
 import type { Labels, Point, PointTaker, Target } from '../samples/point.ts'
-import type { SourceContext } from '../source.ts'
 
-/** Opens what takes the points of a source. `source` is its name, `limits` what its configuration says of samples. */
-export type OpenTaker = (context: Pick<SourceContext, 'outbox' | 'instruments'> & { source: string }) => Promise<PointTaker>
+/** Opens what takes the points of a source. */
+export type OpenTaker = typeof openSamples
 
 const pointsAtOnce = 1000
 

@@ -49,6 +49,8 @@ const sources = [
   message Metadata { int32 type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
   message TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; repeated Histogram histograms = 3; repeated Exemplar exemplars = 4; Metadata metadata = 5; }
   message Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }`,
+  `syntax = "proto3"; package envoy.service.metrics.v3;
+  message StreamMetricsMessage { bytes identifier = 1; repeated io.prometheus.client.MetricFamily envoy_metrics = 2; }`,
 ]
 
 const root = new protobuf.Root()
@@ -57,6 +59,7 @@ for (const source of sources) protobuf.parse(source, root, { keepCase: true })
 export const familyType = root.lookupType('io.prometheus.client.MetricFamily')
 export const writeRequestType = root.lookupType('prometheus.WriteRequest')
 export const requestType = root.lookupType('io.prometheus.write.v2.Request')
+export const streamMetricsType = root.lookupType('envoy.service.metrics.v3.StreamMetricsMessage')
 
 export const encode = (type: protobuf.Type, message: object): Buffer => Buffer.from(type.encode(type.fromObject(message)).finish())
 export const delimited = (...families: object[]): Buffer =>

@@ -243,7 +243,7 @@ test('marks that a series ended, and NaN, are no points', async t => {
 })
 
 test('series that are none are told and counted, and the others of the request are written', async t => {
-  await using receiver = await run({ max_series: 1 })
+  await using receiver = await run({ max_written_series: 1 })
   const response = await receiver.write(
     version2([
       { labels, samples },
