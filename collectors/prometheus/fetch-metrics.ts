@@ -85,7 +85,9 @@ export function formatOf(contentType = ''): ExpositionFormat {
 }
 
 async function readToken(file: string): Promise<string> {
-  return (await readSetting(file)).toString('utf8').trim()
+  const token = (await readSetting(file)).toString('utf8').trim()
+  if (!token) throw new Error(`expected a token in ${file}, got nothing`)
+  return token
 }
 
 /** Files are read anew each time, so renewed certificates are used. */

@@ -3,11 +3,11 @@ import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor, UndecodableError } from '../protobuf/cursor.ts'
 import { type Bucket, histogramOf } from './assemble.ts'
 import { type Distribution, distribution, timestampOf } from './distribution.ts'
-import { labelOf } from './label.ts'
+import { LabelMessages } from './label.ts'
 import { doubleAt, integer } from './native.ts'
 import { ExpositionError, type Limits, type Reading, defaultLimits, discard, mostBrokenKept, newReading } from './reading.ts'
 import { SeriesTable } from './series-table.ts'
-import { withTarget } from './series.ts'
+import { hasTwice, sorted, withTarget } from './series.ts'
 
 /** Of io.prometheus.client.MetricType, by number. */
 const types = ['counter', 'gauge', 'summary', 'untyped', 'histogram', 'gaugehistogram'] as const
@@ -35,6 +35,7 @@ export class FamilyFormat {
   readonly #target: Labels
   readonly #limits: Limits
   readonly #table = new SeriesTable<LabelSet>()
+  readonly #labelMessages = new LabelMessages()
   readonly #bare: LabelSet
   readonly #cursor = new Cursor()
   /** Bounds of the histogram before, which mostly are those of the next. */
@@ -95,6 +96,7 @@ export class FamilyFormat {
 
   #finish(): Reading {
     this.#table.turn()
+    this.#labelMessages.turn()
     this.#bytes = Buffer.alloc(0)
     this.#view = viewOf(this.#bytes)
     return this.#reading
@@ -193,7 +195,9 @@ export class FamilyFormat {
   #learn(bytes: Buffer, view: DataView, start: number, end: number): LabelSet {
     if (end - start > this.#limits.seriesBytes)
       throw new ExpositionError(`a series of more than ${this.#limits.seriesBytes} bytes`, 'over_limit')
-    const labels = labelsOf(bytes, start, end)
+    const labels = sorted(this.#labelMessages.read(bytes, view, { start, end, tag: bytesTag(1) }))
+    if (labels.some(([name]) => !name)) throw new ExpositionError('a label without a name')
+    if (hasTwice(labels)) throw new ExpositionError('a label twice')
     if (labels.length > this.#limits.labels) throw new ExpositionError(`more than ${this.#limits.labels} labels`, 'over_limit')
     const set: LabelSet = { labels: withTarget(labels, this.#target), byExtra: new Map() }
     this.#table.add(bytes, view, start, end, set)
@@ -266,18 +270,3 @@ const ascending = (buckets: Bucket[]) =>
 
 /** As agents write it in text: 0.5, 0.99, 1. */
 const quantileText = (quantile: number) => String(quantile)
-
-function labelsOf(bytes: Buffer, start: number, end: number): [string, string][] {
-  const cursor = new Cursor()
-  cursor.open(bytes, start, end)
-  const labels: [string, string][] = []
-  while (cursor.at < end) {
-    cursor.tag()
-    cursor.span()
-    const pair = labelOf(bytes, cursor.start, cursor.end)
-    if (!pair[0]) throw new ExpositionError('a label without a name')
-    if (pair[1]) labels.push(pair)
-  }
-  if (new Set(labels.map(([name]) => name)).size < labels.length) throw new ExpositionError('a label twice')
-  return labels
-}

@@ -1,9 +1,10 @@
 import type { Labels, Point, Target } from '../samples/point.ts'
 import { Gathering, type Outcome, newOutcome } from './gathering.ts'
+import { LabelMessages } from './label.ts'
 import { ExpositionError, type Limits, defaultLimits } from './reading.ts'
 import { classify } from './role.ts'
 import { SeriesTable } from './series-table.ts'
-import { type Family, type FamilyType, type Group, Groups, type Series, sorted } from './series.ts'
+import { type Family, type FamilyType, type Group, Groups, type Series, hasTwice, sorted } from './series.ts'
 import { targetOf } from './taker.ts'
 
 /** A series as a sender names it. */
@@ -44,6 +45,7 @@ const suffix = /_(?:total|bucket|sum|count|created|info)$/
  */
 export class RemoteStore {
   readonly table = new SeriesTable<RemoteSeries>()
+  readonly labelMessages = new LabelMessages()
   readonly #groups = new Groups()
   readonly #gatherings = new Map<Group, Gathering>()
   readonly #waiting = new Set<Gathering>()
@@ -59,12 +61,11 @@ export class RemoteStore {
   }
 
   /** A series that was not known. Its name is the label __name__. Throws ExpositionError for what is none. */
-  define(pairs: readonly (readonly [string, string])[]): RemoteSeries {
+  define(pairs: Labels): RemoteSeries {
     const name = pairs.find(([label]) => label === '__name__')?.[1]
     const labels: Labels = sorted(pairs.filter(([label, value]) => label !== '__name__' && value !== ''))
     if (!name) throw new ExpositionError('a series without a name')
-    if (labels.some(([label], i) => !label || label === labels[i + 1]?.[0]))
-      throw new ExpositionError(`a label twice or without a name in ${name}`)
+    if (hasTwice(labels) || labels.some(([label]) => !label)) throw new ExpositionError(`a label twice or without a name in ${name}`)
     if (labels.length > this.limits.labels) throw new ExpositionError(`more than ${this.limits.labels} labels in ${name}`, 'over_limit')
     if (this.table.size >= this.limits.series) throw new ExpositionError(`more than ${this.limits.series} series`, 'over_limit')
     return {
@@ -157,6 +158,7 @@ export class RemoteStore {
 
   #turn(now: number): void {
     this.#turned = now
+    this.labelMessages.turn()
     if (!this.table.turn()) return
     this.#groups.keep(this.table.values())
     const used = new Set([...this.table.values()].map(({ group }) => group))

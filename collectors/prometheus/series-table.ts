@@ -58,6 +58,11 @@ export class SeriesTable<T> {
   }
 
   find(view: DataView, start: number, end: number): T | undefined {
+    const next = this.expected(view, start)
+    if (next !== undefined && this.length === end - start) {
+      this.accept()
+      return next
+    }
     const hash = hashOf(view, start, end)
     for (let entry = this.#byHash.get(hash); entry; entry = entry.other) {
       if (entry.length !== end - start || !same(view, start, this.#view, entry.start, entry.length)) continue

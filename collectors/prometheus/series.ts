@@ -3,6 +3,8 @@ import type { Labels } from '../samples/point.ts'
 export const familyTypes = ['unknown', 'counter', 'gauge', 'histogram', 'gaugehistogram', 'summary', 'info', 'stateset'] as const
 export type FamilyType = (typeof familyTypes)[number]
 
+export type Label = Labels[number]
+
 /** What an agent says of all series of one name, apart from their suffixes. */
 export interface Family {
   name: string
@@ -56,16 +58,22 @@ export interface Parts {
 const isAfter = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** Labels in the order of their names. */
-export const sorted = (labels: readonly (readonly [string, string])[]): Labels => labels.toSorted(([a], [b]) => isAfter(a, b))
+export function sorted(labels: Labels): Labels {
+  for (let i = 1; i < labels.length; i++) if (labels[i - 1][0] > labels[i][0]) return labels.toSorted(([a], [b]) => isAfter(a, b))
+  return labels
+}
 
 /** With labels of the target; what a series calls the same is called exported_ before, as Prometheus does. */
-export function withTarget(labels: readonly (readonly [string, string])[], target: Labels): Labels {
-  if (!target.length) return sorted(labels)
-  const own = new Set(target.map(([name]) => name))
-  const names = new Set([...own, ...labels.map(([name]) => name)])
-  const rename = (name: string): string => (names.has(name) ? rename(`exported_${name}`) : name)
-  return sorted([...labels.map(([name, value]) => [own.has(name) ? rename(name) : name, value] as const), ...target])
+export function withTarget(labels: Labels, target: Labels): Labels {
+  const isTargets = (name: string) => target.some(([own]) => own === name)
+  if (!labels.some(([name]) => isTargets(name))) return sorted([...labels, ...target])
+  const isTaken = (name: string) => isTargets(name) || labels.some(([other]) => other === name)
+  const rename = (name: string): string => (isTaken(name) ? rename(`exported_${name}`) : name)
+  return sorted([...labels.map(([name, value]) => [isTargets(name) ? rename(name) : name, value] as const), ...target])
 }
+
+/** Of labels in the order of their names. */
+export const hasTwice = (labels: Labels) => labels.some(([name], i) => name === labels[i + 1]?.[0])
 
 /** The groups of a target or sender. */
 export class Groups {

@@ -61,6 +61,7 @@ export class TextFormat {
     this.#table.begin()
     this.#lines()
     this.#finishGroups()
+    this.#text.turn()
     if (this.#table.turn()) this.#groups.keep(this.#table.values())
     this.#bytes = Buffer.alloc(0)
     this.#view = viewOf(this.#bytes)

@@ -1,9 +1,11 @@
+import type { Labels } from '../samples/point.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor, UndecodableError } from '../protobuf/cursor.ts'
 import { integer } from './native.ts'
 import { ExpositionError } from './reading.ts'
 import { type RemoteSeries, type RemoteStore, Samples } from './remote-series.ts'
 import { SeriesTable } from './series-table.ts'
+import type { Label } from './series.ts'
 import { bytesTag, metadataTypes, readHistogram, readSample, refusing } from './write-request.ts'
 
 /** A text of a request, and its number in all requests. */
@@ -28,6 +30,7 @@ const refsOfLabels = 2048
 export class Request2Reader {
   readonly #store: RemoteStore
   readonly #known = new SeriesTable<Numbered>()
+  readonly #labelsByIds = new Map<number, Map<number, Label>>()
   #lastId = 0
   #requests = 0
   /** Of the request. */
@@ -55,7 +58,7 @@ export class Request2Reader {
       if (tag === bytesTag(5)) this.#timeSeries(bytes, cursor.start, cursor.end, samples)
     }
     this.#symbols = []
-    if (++this.#requests % 1024 === 0) this.#known.turn()
+    if (++this.#requests % 1024 === 0 && this.#known.turn()) this.#labelsByIds.clear()
     return samples
   }
 
@@ -146,9 +149,19 @@ export class Request2Reader {
     return series
   }
 
-  #labels(): [string, string][] {
-    const text = (i: number) => this.#symbols[this.#refs[i]].text
-    return Array.from({ length: this.#count / 2 }, (_, i) => [text(2 * i), text(2 * i + 1)])
+  #labels(): Labels {
+    return Array.from({ length: this.#count / 2 }, (_, i) =>
+      this.#label(this.#symbols[this.#refs[2 * i]], this.#symbols[this.#refs[2 * i + 1]]),
+    )
+  }
+
+  /** The same array for the same label. */
+  #label(name: Numbered, value: Numbered): Label {
+    const byValue = this.#labelsByIds.get(name.id) ?? new Map<number, Label>()
+    this.#labelsByIds.set(name.id, byValue)
+    const label = byValue.get(value.id) ?? [name.text, value.text]
+    byValue.set(value.id, label)
+    return label
   }
 }
 

@@ -1,7 +1,5 @@
-import type { Labels } from '../samples/point.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor } from '../protobuf/cursor.ts'
-import { labelOf } from './label.ts'
 import { NativeHistogram, doubleAt, integer, unsigned } from './native.ts'
 import { ExpositionError } from './reading.ts'
 import { type RemoteSeries, type RemoteStore, Samples } from './remote-series.ts'
@@ -107,21 +105,9 @@ function seriesOf(
   const isTogether = labels.end - labels.start === labels.bytes
   const known = isTogether ? store.table.find(view, labels.start, labels.end) : undefined
   if (known) return known
-  const series = store.define(labelsOf(bytes, start, end))
+  const series = store.define(store.labelMessages.read(bytes, view, { start, end, tag: bytesTag(1) }))
   if (isTogether) store.table.add(bytes, view, labels.start, labels.end, series)
   return series
-}
-
-function labelsOf(bytes: Buffer, start: number, end: number): Labels {
-  const cursor = new Cursor()
-  cursor.open(bytes, start, end)
-  const labels: [string, string][] = []
-  while (cursor.at < end) {
-    const tag = cursor.tag()
-    cursor.skip(tag)
-    if (tag === bytesTag(1)) labels.push(labelOf(bytes, cursor.start, cursor.end))
-  }
-  return labels
 }
 
 /** A Sample of either version; start_timestamp is of the second. */
