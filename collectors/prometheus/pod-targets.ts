@@ -44,7 +44,9 @@ function annotated({ metadata, spec }: V1Pod): [string, string, string, string][
   const { 'prometheus.io/scrape': scrape, 'prometheus.io/scheme': scheme, ...rest } = metadata?.annotations ?? {}
   if (scrape !== 'true') return []
   const declared = spec?.containers.flatMap(({ ports = [] }) => ports).at(0)?.containerPort
-  const port = rest['prometheus.io/port'] ?? declared
+  const port = String(rest['prometheus.io/port'] ?? declared ?? '')
   const job = metadata?.labels?.['app.kubernetes.io/name'] ?? metadata?.labels?.app ?? 'pods'
-  return port === undefined ? [] : [[job, scheme === 'https' ? 'https' : 'http', String(port), rest['prometheus.io/path'] ?? '/metrics']]
+  // Whoever may annotate a pod must not say to which host we go.
+  if (!/^\d{1,5}$/.test(port)) return []
+  return [[job, scheme === 'https' ? 'https' : 'http', port, rest['prometheus.io/path'] ?? '/metrics']]
 }

@@ -39,7 +39,7 @@ export class ScrapeReport {
     const [first] = broken
     const error = first && `${first.where}: ${first.message}`
     const before = this.#states.get(target)
-    if (before && !before.up) log.info({ target: target.spec.url }, 'target answers again')
+    if (before && !before.up) log.info({ target: target.name }, 'target answers again')
     if (error && !(before?.up && before.error)) this.#keepLetters(target, reading)
     this.#set(target, { up: true, last_scrape: new Date().toISOString(), series, format, ...(error && { error }) })
   }
@@ -47,7 +47,7 @@ export class ScrapeReport {
   failed(target: ScrapeTarget, error: unknown): void {
     const before = this.#states.get(target)
     const reason = describe(error)
-    if (!before || before.up) this.#context.log.warn({ target: target.spec.url, error }, 'cannot scrape target')
+    if (!before || before.up) this.#context.log.warn({ target: target.name, error }, 'cannot scrape target')
     this.#set(target, { up: false, last_scrape: new Date().toISOString(), series: 0, error: reason })
   }
 
@@ -70,9 +70,9 @@ export class ScrapeReport {
     clearTimeout(this.#timer)
   }
 
-  #keepLetters({ spec, target }: ScrapeTarget, { broken }: Reading): void {
+  #keepLetters({ name, target }: ScrapeTarget, { broken }: Reading): void {
     const [{ where, message }] = broken
-    this.#context.log.warn({ target: spec.url, where, reason: message }, 'target says what cannot be read')
+    this.#context.log.warn({ target: name, where, reason: message }, 'target says what cannot be read')
     for (const { where, message, body } of broken)
       if (body.length)
         this.#context.outbox.deadLetter({ source: this.#source, reporter: target.reporter, reason: `${where}: ${message}`, body })
@@ -94,7 +94,7 @@ export class ScrapeReport {
     const [found] = this.#finding
     const reasons = [
       ...(found ? [`cannot find targets by ${found[0]}: ${found[1]}`] : []),
-      ...(failing.length ? [`${failing.length} of ${states.length} targets fail: ${failing[0][0].spec.url}: ${failing[0][1].error}`] : []),
+      ...(failing.length ? [`${failing.length} of ${states.length} targets fail: ${failing[0][0].name}: ${failing[0][1].error}`] : []),
     ]
     this.#context.status({
       ready: states.length ? failing.length < states.length : !found,
@@ -102,7 +102,7 @@ export class ScrapeReport {
       detail: {
         targets: states.length,
         up: states.length - failing.length,
-        scraped: states.slice(0, mostShown).map(([{ spec }, state]) => ({ target: spec.url, ...state })),
+        scraped: states.slice(0, mostShown).map(([{ name }, state]) => ({ target: name, ...state })),
       },
     })
   }

@@ -22,6 +22,8 @@ export const keyOf = (spec: TargetSpec) => JSON.stringify(spec)
 /** A target with what is remembered of its series. */
 export class ScrapeTarget {
   readonly spec: TargetSpec
+  /** Its URL without a password. */
+  readonly name: string
   /** As records name it. */
   readonly target: Target
   readonly #limits: Limits
@@ -30,6 +32,9 @@ export class ScrapeTarget {
 
   constructor(spec: TargetSpec, { cluster, maxSeries }: { cluster: string; maxSeries: number }) {
     this.spec = spec
+    const url = new URL(spec.url)
+    url.username = url.password = ''
+    this.name = url.href
     this.target = targetOf(spec.labels, cluster)
     this.#limits = { ...defaultLimits, series: maxSeries }
   }

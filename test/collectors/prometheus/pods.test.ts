@@ -32,6 +32,8 @@ const cases: Record<string, [V1Pod, string[]]> = {
     ['https://10.0.0.7:9102/m'],
   ],
   'scraping annotated away': [pod({ annotations: { 'prometheus.io/scrape': 'false', 'prometheus.io/port': '1' } }), []],
+  'a port that would be another host': [pod(annotations({ 'prometheus.io/port': '80@192.0.2.1' })), []],
+  'a path that would be another host': [pod(annotations({ 'prometheus.io/path': '@192.0.2.1/' })), ['http://10.0.0.7:8080/@192.0.2.1/']],
   'a port that is none': [pod(annotations({ 'prometheus.io/port': 'http' })), []],
   'a sidecar of Istio, which annotates the same': [
     pod(annotations({ 'prometheus.io/port': '15020', 'prometheus.io/path': '/stats/prometheus' }), ['app', 'istio-proxy']),

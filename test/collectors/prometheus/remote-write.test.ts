@@ -287,10 +287,11 @@ test('what is no remote write is answered as the protocol says', async t => {
 })
 
 test('the answer waits until the points are durable, and is 503 while nothing can be stored', async t => {
-  const { openTaker } = collectPoints()
+  let ready = Promise.resolve()
+  const openTaker = async () => ({ take: () => {}, ready: () => ready })
   const stop = new AbortController()
   let port = 0
-  let durable = Promise.withResolvers<void>()
+  const durable = Promise.withResolvers<void>()
   const nobody = { received: () => {}, sent: () => {}, discarded: () => {} }
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => log }
   const running = remoteWriteSource(openTaker).run(
@@ -310,6 +311,10 @@ test('the answer waits until the points are durable, and is 503 while nothing ca
   t.is(await Promise.race([answer, new Promise(resolve => setTimeout(resolve, 200, 'waits'))]), 'waits')
   durable.resolve()
   t.is((await answer).status, 204)
+  ready = new Promise(() => {})
+  const refused = await fetch(`http://127.0.0.1:${port}/api/v1/write`, { method: 'POST', body, headers })
+  t.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '5'])
+  ready = Promise.resolve()
   stop.abort()
   await running
 })
