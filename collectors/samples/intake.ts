@@ -71,6 +71,9 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
     const { reporter, cluster } = target
     const block = outbox.block('sample')
     block.wides('series').setWords(block.rows, ...words)
+    const attributes = block.attributes('labels')
+    attributes.begin(block.rows)
+    for (const [name, text] of labels) attributes.add(name, text)
     block.add({
       ...meaning.sample,
       time,
@@ -87,7 +90,6 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
       ...(growth.reset && { reset: true }),
       ...(growth.sum && { sum: growth.sum }),
       ...(growth.bounds.length && { bounds: growth.bounds, counts: growth.counts }),
-      labels: (series.attributes ??= Object.fromEntries(labels)),
     })
     if (limits.edges && meaning.edge) writeEdge(series, meaning.edge, { time, received, delta: growth.delta })
   }
