@@ -31,6 +31,8 @@ const bothEnds = (record: object, bytes: number) => [
 ]
 const swappedEnds = { src_workload: 'cart', dst_workload: 'web', dst_service: '', src_service: 'shop/cart', connections: 0 } as const
 
+const inMinute = (minute: number, record: object) => ({ ...record, time: at(minute * 60) })
+
 /** What is added up from metrics: of a scrape, with the number of requests as its weight, and without a port. */
 const counted = { ...exchange, source: 'istio_metrics', reporter_kind: 'sidecar', server_port: 0, weight: 10 } as const
 const transferred = { ...edge, source: 'istio_metrics', reporter_kind: 'ztunnel', layer: 'l4_proxy', server_port: 0, bytes: 1000 } as const
@@ -319,10 +321,22 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
       ['web', 'cart', 5000, 15],
     ],
   ],
-  'metrics count in the minutes that have no logs': [
+  'metrics count from the second minute on that has no logs': [
     { request: [...minutes(10, { ...counted, direction: 'ingress' }), ...minutes(4, { ...sidecar, direction: 'egress' })] },
     { metrics: ['requests'] },
-    [[4 + 6 * 10]],
+    [[54]],
+  ],
+  'metrics that tell a minute later what a log told do not add to it': [
+    { request: [inMinute(2, sidecar), inMinute(3, { ...counted, weight: 1 }), inMinute(9, { ...counted, weight: 1 })] },
+    { metrics: ['requests'] },
+    [[2]],
+  ],
+  'metrics of both ends that are asked in different minutes are one': [
+    {
+      request: [inMinute(4, { ...counted, direction: 'ingress', weight: 1 }), inMinute(5, { ...counted, direction: 'egress', weight: 1 })],
+    },
+    { metrics: ['requests'], by: ['direction'] },
+    [['ingress', 1]],
   ],
   'metrics that do not know who is outside do not add to logs that do': [
     {
