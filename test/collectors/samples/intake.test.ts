@@ -55,6 +55,7 @@ test('what is not kept is counted with its reason', async t => {
     max_labels: 3,
     max_label_length: 20,
     max_buckets: 2,
+    max_series_length: 50,
   })
   const { taker, discarded } = collecting
   const bad: Point[] = [
@@ -66,6 +67,8 @@ test('what is not kept is counted with its reason', async t => {
     counter(11, Infinity),
     { ...counter(11, 1), metric: 'go_gc' },
     { ...counter(11, 1), labels: [['x', 'y'.repeat(21)]] },
+    { ...counter(11, 1), metric: 'x'.repeat(21) },
+    { ...counter(11, 1), labels: Array.from({ length: 3 }, (_, i) => [`l${i}`, 'y'.repeat(18)] as const) },
     { ...counter(11, 1), labels: Array.from({ length: 4 }, (_, i) => [`l${i}`, ''] as const) },
     { ...counter(11, 1), type: 'histogram', histogram: { sum: 1, bounds: [1, 2, 3], counts: [1, 0, 0] } },
     { ...counter(11, 1), type: 'histogram', histogram: { sum: 1, bounds: [1, 2], counts: [1] } },
@@ -75,7 +78,7 @@ test('what is not kept is counted with its reason', async t => {
   ]
   for (const point of bad) taker.take(point, target)
   await taker.ready()
-  t.deepEqual(Object.fromEntries(discarded), { repeated: 2, out_of_order: 1, no_value: 4, not_wanted: 1, over_limit: 4 })
+  t.deepEqual(Object.fromEntries(discarded), { repeated: 2, out_of_order: 1, no_value: 4, not_wanted: 1, over_limit: 6 })
   await collecting.flush()
   t.is((await published(opened.bus, 'sample')).length, 2)
 })
