@@ -20,7 +20,7 @@ export interface Metric {
   /** Kinds of record it is about; the first is meant when the query names none. */
   kinds: readonly KindName[]
   about: string
-  /** UCUM. */
+  /** UCUM; '' where it is that of what was measured. */
   unit: string
   /** Which of the golden signals it belongs to. */
   signal?: 'traffic' | 'errors' | 'latency'
@@ -63,7 +63,7 @@ const histogramQuantile = (percent: number): Metric => ({
   about:
     `The value that ${percent} % of the observations of a histogram did not exceed: of the buckets of all its series merged by their bounds, ` +
     'linear within a bucket. In the unit of the histogram.',
-  unit: '{value}',
+  unit: '',
   approximate: 'by the width of a bucket',
   calculation: { bucketQuantile: percent / 100, of: 'buckets' },
   within: 'metric',
