@@ -25,7 +25,7 @@ export const samplesDefaults = {
   max_labels: 64,
   max_label_length: 1024,
   max_series_length: 8192,
-  max_buckets: 512,
+  max_buckets: 1024,
   idle_seconds: 1800,
   recall_seconds: 3600,
 } as const satisfies Required<SamplesOptions>
