@@ -8,7 +8,7 @@ export type Calculation =
   | { all: string }
   | { ratio: readonly [string, string]; ranking: RankingName }
   /** `index` of the quantile in the measure's state. */
-  | { quantile: 1 | 2 | 3; of: string; ranking: RankingName; divideBy: number }
+  | { quantile: 1 | 2 | 3; of: string; ranking?: RankingName; divideBy: number }
   /** One metric less another, never below zero. */
   | { difference: readonly [string, string] }
 
@@ -52,11 +52,22 @@ const latency = (percent: number, index: 1 | 2 | 3): Metric => ({
   calculation: { quantile: index, of: 'latency', ranking: 'requests', divideBy: 1e9 },
 })
 
+const spanDuration = (percent: number, index: 1 | 2 | 3): Metric => ({
+  name: `span_p${percent}`,
+  title: `Duration of spans, ${percent}th percentile`,
+  kinds: ['span'],
+  about: `The duration that ${percent} % of the spans did not exceed; from merged distributions, never from averages. Ask by kind, or of one: spans contain one another.`,
+  unit: 's',
+  signal: 'latency',
+  approximate: 'relative error 1 %',
+  calculation: { quantile: index, of: 'duration', divideBy: 1e9 },
+})
+
 const list: readonly Metric[] = [
   {
     name: 'records',
     title: 'Records',
-    kinds: ['flow', 'request', 'loss', 'object'],
+    kinds: ['flow', 'request', 'span', 'sample', 'loss', 'object'],
     about: 'Rows as received: every view, unweighted.',
     unit: '{record}',
     calculation: { all: 'records' },
@@ -143,6 +154,27 @@ const list: readonly Metric[] = [
   latency(50, 1),
   latency(95, 2),
   latency(99, 3),
+  {
+    name: 'spans',
+    title: 'Spans',
+    kinds: ['span'],
+    about: 'Spans by weight, of every kind and at both ends.',
+    unit: '{span}',
+    signal: 'traffic',
+    calculation: { all: 'spans' },
+  },
+  {
+    name: 'span_errors',
+    title: 'Spans that failed',
+    kinds: ['span'],
+    about: 'Spans by weight that say they failed.',
+    unit: '{span}',
+    signal: 'errors',
+    calculation: { all: 'errors' },
+  },
+  spanDuration(50, 1),
+  spanDuration(95, 2),
+  spanDuration(99, 3),
 ]
 
 /** Every metric by its name. */

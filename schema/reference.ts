@@ -63,7 +63,7 @@ const rawOf = (kind: RecordKind, measure: string) => kind.measures?.[measure]?.r
 
 function formulaOf({ kinds: [kind] }: Metric, calculation: Calculation): string {
   if ('sum' in calculation) return code(rawOf(kinds[kind], calculation.sum))
-  if ('all' in calculation) return code('count()')
+  if ('all' in calculation) return code(rawOf(kinds[kind], calculation.all))
   if ('ratio' in calculation) return `${calculation.ratio.map(name => code(name)).join(' ÷ ')}, as sums`
   if ('difference' in calculation) return calculation.difference.map(name => code(name)).join(' − ')
   return `quantile of the merged ${code(calculation.of)}`
@@ -74,7 +74,7 @@ const linkTo = (ranking: string) => `[${ranking}](#${ranking})`
 function metricRow(metric: Metric): string[] {
   const { name, title, unit, signal = '', about, approximate = '', calculation } = metric
   const ranking = 'ranking' in calculation ? calculation.ranking : undefined
-  const counts = ranking ? linkTo(ranking) : 'all' in calculation ? 'every view' : ''
+  const counts = ranking ? linkTo(ranking) : 'difference' in calculation ? '' : 'every view'
   const own = ranking ? about.replace(rankings[ranking].about, '').trim() : about
   const words = approximate ? `${own} ${approximate[0].toUpperCase()}${approximate.slice(1)}.` : own
   return [code(name), title, metric.kinds.join(', '), unit, signal, formulaOf(metric, calculation), counts, words]
