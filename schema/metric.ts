@@ -8,7 +8,7 @@ export type Calculation =
   | { all: string }
   | { ratio: readonly [string, string]; ranking: RankingName }
   /** `index` of the quantile in the measure's state. */
-  | { quantile: 1 | 2 | 3; of: string; ranking: RankingName; divideBy: number }
+  | { quantile: 1 | 2 | 3; of: string; ranking?: RankingName; divideBy: number }
   /** A quantile of the merged buckets of a measure: their upper bounds, what is in each, and how often each came. */
   | { bucketQuantile: number; of: string }
   /** One metric less another, never below zero. */
@@ -69,11 +69,22 @@ const histogramQuantile = (percent: number): Metric => ({
   within: 'metric',
 })
 
+const spanDuration = (percent: number, index: 1 | 2 | 3): Metric => ({
+  name: `span_p${percent}`,
+  title: `Duration of spans, ${percent}th percentile`,
+  kinds: ['span'],
+  about: `The duration that ${percent} % of the spans did not exceed; from merged distributions, never from averages. Ask by kind, or of one: spans contain one another.`,
+  unit: 's',
+  signal: 'latency',
+  approximate: 'relative error 1 %',
+  calculation: { quantile: index, of: 'duration', divideBy: 1e9 },
+})
+
 const list: readonly Metric[] = [
   {
     name: 'records',
     title: 'Records',
-    kinds: ['flow', 'request', 'sample', 'loss', 'object'],
+    kinds: ['flow', 'request', 'span', 'sample', 'loss', 'object'],
     about: 'Rows as received: every view, unweighted.',
     unit: '{record}',
     calculation: { all: 'records' },
@@ -172,6 +183,27 @@ const list: readonly Metric[] = [
   histogramQuantile(50),
   histogramQuantile(95),
   histogramQuantile(99),
+  {
+    name: 'spans',
+    title: 'Spans',
+    kinds: ['span'],
+    about: 'Spans by weight, of every kind and at both ends.',
+    unit: '{span}',
+    signal: 'traffic',
+    calculation: { all: 'spans' },
+  },
+  {
+    name: 'span_errors',
+    title: 'Spans that failed',
+    kinds: ['span'],
+    about: 'Spans by weight that say they failed.',
+    unit: '{span}',
+    signal: 'errors',
+    calculation: { all: 'errors' },
+  },
+  spanDuration(50, 1),
+  spanDuration(95, 2),
+  spanDuration(99, 3),
 ]
 
 /** Every metric by its name. */

@@ -75,7 +75,7 @@ const linkTo = (ranking: string) => `[${ranking}](#${ranking})`
 function metricRow(metric: Metric): string[] {
   const { name, title, unit, signal = '', about, approximate = '', calculation } = metric
   const ranking = 'ranking' in calculation ? calculation.ranking : undefined
-  const counts = ranking ? linkTo(ranking) : 'all' in calculation ? 'every view' : ''
+  const counts = ranking ? linkTo(ranking) : 'difference' in calculation ? '' : 'every view'
   const own = ranking ? about.replace(rankings[ranking].about, '').trim() : about
   const words = approximate ? `${own} ${approximate[0].toUpperCase()}${approximate.slice(1)}.` : own
   return [code(name), title, metric.kinds.join(', '), unit, signal, formulaOf(metric, calculation), counts, words]

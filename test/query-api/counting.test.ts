@@ -5,7 +5,7 @@ import { store } from './records.ts'
 import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range, verdict } from './traffic.ts'
 
 type Records = Record<string, unknown>[]
-type Stored = { flow?: Records; request?: Records; loss?: Records }
+type Stored = { flow?: Records; request?: Records; span?: Records; loss?: Records }
 
 const minutes = (count: number, record: object) => every(60, count, record)
 
@@ -405,6 +405,20 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['flows', 'records'], by: ['src_pod'] },
     [['web-1', 3, 6]],
   ],
+  'spans count by their weight, with how they ended and how long they took': [
+    {
+      span: [
+        ...every(60, 10, { kind: 'server', service_name: 'cart', duration: 100e6, weight: 4 }),
+        ...every(60, 5, { kind: 'server', service_name: 'cart', duration: 100e6, status: 'error' }),
+        ...every(60, 3, { kind: 'client', service_name: 'web', duration: 0 }),
+      ],
+    },
+    { metrics: ['spans', 'span_errors'], by: ['service_name', 'kind'] },
+    [
+      ['cart', 'server', 45, 5],
+      ['web', 'client', 3, 0],
+    ],
+  ],
   'losses are counted as records': [
     { loss: [{ time: at(1), source: 'hubble', stage: 'agent', reason: 'ring', count: 5, known: true }] },
     { kind: 'loss', metrics: ['records'], by: ['reason'] },
@@ -427,7 +441,7 @@ Object.entries(truths).forEach(([promise, [stored, question, rows]], i) => {
     const named = (of: unknown) => (of === 'one' ? cluster : of)
     const own = (records: Records) =>
       records.map(record => ({ ...record, cluster, src_cluster: named(record.src_cluster), dst_cluster: named(record.dst_cluster) }))
-    for (const kind of ['flow', 'request', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
+    for (const kind of ['flow', 'request', 'span', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
     const answer = await ask({ ...range, ...question, where: `cluster = ${cluster}` }, { clickhouse, now })
     t.deepEqual(answer.rows, rows, answer.meta.sql)
     if (stored.loss) return undefined
