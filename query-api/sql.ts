@@ -41,7 +41,7 @@ const indent = (sql: string) => sql.replace(/^/gm, '  ')
 export function rankingsOf(metrics: readonly Metric[]): RankingName[] {
   const of = ({ calculation }: Metric): RankingName[] => {
     if ('difference' in calculation) return calculation.difference.flatMap(name => of(allMetrics.get(name)!))
-    return 'ranking' in calculation ? [calculation.ranking] : []
+    return 'ranking' in calculation && calculation.ranking ? [calculation.ranking] : []
   }
   return [...new Set(metrics.flatMap(of))]
 }
@@ -73,7 +73,8 @@ function onlyRanking(metrics: readonly Metric[]): RankingName | undefined {
 }
 
 /** Whether some metric counts every row, so that none may be left out. */
-const countsAll = (metrics: readonly Metric[]) => metrics.some(({ calculation }) => 'all' in calculation)
+const countsAll = (metrics: readonly Metric[]) =>
+  metrics.some(({ calculation }) => 'all' in calculation || ('quantile' in calculation && !calculation.ranking))
 
 function timeColumns({ every, compare, from }: Plan): string[] {
   const before = compare ? [`bucket < ${time(from)} AS before`] : []
@@ -129,7 +130,7 @@ const countOnly = { records: { raw: 'count()' } }
 /** What a metric is over the rows that count, or over those of them for which `condition` holds. */
 function metricSql(metric: Metric, metrics: readonly Metric[], condition?: string): string {
   const { calculation } = metric
-  const flags = 'ranking' in calculation && !onlyRanking(metrics) ? [countsSql(calculation.ranking)] : []
+  const flags = 'ranking' in calculation && calculation.ranking && !onlyRanking(metrics) ? [countsSql(calculation.ranking)] : []
   const given = [...flags, ...(condition ? [condition] : [])].join(' AND ')
   const add = (measure: string) => (given ? `sumIf(${measured(measure)}, ${given})` : `sum(${measured(measure)})`)
   if ('all' in calculation) return add(calculation.all)

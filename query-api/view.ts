@@ -76,7 +76,7 @@ export function rankingColumns(names: readonly RankingName[], rows: RankedRows):
   const placed = names.some(name => lastOf(name).length > 0)
   return [
     `${edgeSql(rows)} AS bucket_edge`,
-    ...(placed ? [`cityHash64(bucket, ${placeNumber}) AS place`] : []),
+    ...(placed ? [`${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
     ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
     ...apart.filter(name => lastOf(name).length > 0).map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
     `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
@@ -103,12 +103,16 @@ export function bestViews(names: readonly RankingName[], more: Partial<Record<Ra
   })
 }
 
-/** A view that counts only where it is alone is no view's best where any other is between the same workloads. */
+/** Seconds between what happened and the point that tells of it; reporters are asked at different times. */
+const pointsApart = 60
+
+/** A view that counts only where it is alone is no edge's best where a better one is between the same workloads at about that time. */
 function bestSql(name: RankingName): string {
   const [best, last] = [`max(${viewColumn(name)})`, lastOf(name).length]
   if (last === 0) return `greatest(${best}, 1)`
-  const nearby = `max(${best}) OVER (PARTITION BY any(${placeColumn(name)}))`
-  return `if(${best} < ${last + 1} AND ${nearby} >= ${last + 1}, -1, greatest(${best}, 1))`
+  const near = `RANGE BETWEEN ${pointsApart} PRECEDING AND ${pointsApart} FOLLOWING`
+  const nearby = `max(${best}) OVER (PARTITION BY any(${placeColumn(name)}) ORDER BY any(place_time) ${near})`
+  return `if(${best} < ${last + 1} AND ${nearby} > ${best}, -1, greatest(${best}, 1))`
 }
 
 /** Whether a row is of the view that counts. */

@@ -2,6 +2,7 @@ import { communityId, communityIdOver } from './community-id.ts'
 import { type Field, type FieldType, clickhouseTypes } from './field.ts'
 import { edgeNumber } from './ranking.ts'
 import { type Measure, type RecordKind, kinds } from './record.ts'
+import { spanEdge, spanEdgeDays } from './span-edge.ts'
 
 export interface ColumnDefinition {
   name: string
@@ -233,6 +234,19 @@ function addedUp(kind: RecordKind, source: string): string {
   return `SELECT start AS bucket, ${columns.join(', ')} FROM (${groups})`
 }
 
+/** What is computed from spans some minutes after they came. */
+const spanEdgeTable = (days: number): TableDefinition => ({
+  name: spanEdge.name,
+  about: spanEdge.about,
+  columns: spanEdge.columns,
+  engine: 'MergeTree',
+  partitionBy: 'toDate(bucket)',
+  primaryKey: spanEdge.order,
+  orderBy: spanEdge.order,
+  ttl: daysAfter('bucket', days),
+  settings: { non_replicated_deduplication_window: deduplicationWindow, ttl_only_drop_parts: 1 },
+})
+
 const rolledUp = (kind: RecordKind) => (kind.measures ? rollups : [])
 
 /** Every table, the finer before the coarser. `days` says how long tables keep, where the schema should not. */
@@ -241,6 +255,7 @@ export function tables({ of = Object.values(kinds), days = {} }: TablesOptions =
   return of.flatMap(kind => [
     recordTable(kept(kind.name, kind)),
     ...rolledUp(kind).map(rollup => rollupDefinition(kind, kept(rollupTable(kind, rollup), rollup))),
+    ...(kind.name === 'span' ? [spanEdgeTable(days[spanEdge.name] ?? spanEdgeDays)] : []),
   ])
 }
 

@@ -8,7 +8,7 @@ export type Calculation =
   | { all: string }
   | { ratio: readonly [string, string]; ranking: RankingName }
   /** `index` of the quantile in the measure's state. */
-  | { quantile: 1 | 2 | 3; of: string; ranking: RankingName; divideBy: number }
+  | { quantile: 1 | 2 | 3; of: string; ranking?: RankingName; divideBy: number }
   /** A quantile of the merged buckets of a measure: their upper bounds, what is in each, and how often each came. */
   | { bucketQuantile: number; of: string }
   /** One metric less another, never below zero. */
@@ -20,7 +20,7 @@ export interface Metric {
   /** Kinds of record it is about; the first is meant when the query names none. */
   kinds: readonly KindName[]
   about: string
-  /** UCUM. */
+  /** UCUM; '' where it is that of what was measured. */
   unit: string
   /** Which of the golden signals it belongs to. */
   signal?: 'traffic' | 'errors' | 'latency'
@@ -63,17 +63,28 @@ const histogramQuantile = (percent: number): Metric => ({
   about:
     `The value that ${percent} % of the observations of a histogram did not exceed: of the buckets of all its series merged by their bounds, ` +
     'linear within a bucket. In the unit of the histogram.',
-  unit: '{value}',
+  unit: '',
   approximate: 'by the width of a bucket',
   calculation: { bucketQuantile: percent / 100, of: 'buckets' },
   within: 'metric',
+})
+
+const spanDuration = (percent: number, index: 1 | 2 | 3): Metric => ({
+  name: `span_p${percent}`,
+  title: `Duration of spans, ${percent}th percentile`,
+  kinds: ['span'],
+  about: `The duration that ${percent} % of the spans did not exceed; from merged distributions, never from averages. Ask by kind, or of one: spans contain one another.`,
+  unit: 's',
+  signal: 'latency',
+  approximate: 'relative error 1 %',
+  calculation: { quantile: index, of: 'duration', divideBy: 1e9 },
 })
 
 const list: readonly Metric[] = [
   {
     name: 'records',
     title: 'Records',
-    kinds: ['flow', 'request', 'sample', 'loss', 'object'],
+    kinds: ['flow', 'request', 'span', 'sample', 'loss', 'object'],
     about: 'Rows as received: every view, unweighted.',
     unit: '{record}',
     calculation: { all: 'records' },
@@ -172,6 +183,27 @@ const list: readonly Metric[] = [
   histogramQuantile(50),
   histogramQuantile(95),
   histogramQuantile(99),
+  {
+    name: 'spans',
+    title: 'Spans',
+    kinds: ['span'],
+    about: 'Spans by weight, of every kind and at both ends.',
+    unit: '{span}',
+    signal: 'traffic',
+    calculation: { all: 'spans' },
+  },
+  {
+    name: 'span_errors',
+    title: 'Spans that failed',
+    kinds: ['span'],
+    about: 'Spans by weight that say they failed.',
+    unit: '{span}',
+    signal: 'errors',
+    calculation: { all: 'errors' },
+  },
+  spanDuration(50, 1),
+  spanDuration(95, 2),
+  spanDuration(99, 3),
 ]
 
 /** Every metric by its name. */

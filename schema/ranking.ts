@@ -16,8 +16,8 @@ export interface Ranking {
   /** From the best on; a view that none fits ranks below them all. */
   order: readonly ViewPattern[]
   /**
-   * Views that rank below them all, and count only where no other view tells of the same two workloads in any edge: what is added up from
-   * metrics knows no ports and no names of what is outside.
+   * Views that rank below them all, and count only where no better view tells of the same two workloads, in any edge and within a minute:
+   * what is added up from metrics knows no ports and no names of what is outside, and comes with the next scrape.
    */
   last?: readonly ViewPattern[]
   /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */

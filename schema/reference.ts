@@ -75,7 +75,7 @@ const linkTo = (ranking: string) => `[${ranking}](#${ranking})`
 function metricRow(metric: Metric): string[] {
   const { name, title, unit, signal = '', about, approximate = '', calculation } = metric
   const ranking = 'ranking' in calculation ? calculation.ranking : undefined
-  const counts = ranking ? linkTo(ranking) : 'all' in calculation ? 'every view' : ''
+  const counts = ranking ? linkTo(ranking) : 'difference' in calculation ? '' : 'every view'
   const own = ranking ? about.replace(rankings[ranking].about, '').trim() : about
   const words = approximate ? `${own} ${approximate[0].toUpperCase()}${approximate.slice(1)}.` : own
   return [code(name), title, metric.kinds.join(', '), unit, signal, formulaOf(metric, calculation), counts, words]
@@ -96,7 +96,9 @@ function rankingSection([name, { kind, about, among, order, last = [], apart = [
   if (among.length > 0) lines.push(`\`\`\`sql\n${among.join('\n  AND ')}\n\`\`\``, 'the best view:')
   lines.push(best)
   if (last.length) {
-    lines.push('Below any other view, and only where none is between the same two workloads, what is added up from metrics:')
+    lines.push(
+      'Below any other view, and only where no better one is between the same two workloads within a minute, what is added up from metrics:',
+    )
     lines.push(last.map((pattern, index) => `${index + 1}. ${patternText(pattern)}`).join('\n'))
   }
   if (apart.length) lines.push(`Ranked apart, because never of the same packet: ${apart.map(code).join(', ')}.`)

@@ -3,7 +3,7 @@ import type { Outbox } from '../outbox.ts'
 import { type Growth, grow } from './growth.ts'
 import { type Edge, describe } from './meaning.ts'
 import { type SamplesOptions, isWantedBy, samplesDefaults } from './options.ts'
-import type { Point, PointTaker, Target } from './point.ts'
+import type { Labels, Point, PointTaker, Target } from './point.ts'
 import { recall } from './recall.ts'
 import { type Series, SeriesTable } from './series.ts'
 
@@ -54,11 +54,10 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
 
   function wrongWith({ metric, time, value, type, labels, histogram }: Point): DiscardReason | undefined {
     if (Number.isNaN(value) || !(time > 0) || (type !== 'gauge' && !(value >= 0 && value < Infinity))) return 'no_value'
-    if (histogram && (histogram.bounds.length > limits.max_buckets || metric.length > limits.max_label_length)) return 'over_limit'
+    if (metric.length > limits.max_label_length || (histogram && histogram.bounds.length > limits.max_buckets)) return 'over_limit'
     if (histogram && histogram.bounds.length !== histogram.counts.length) return 'no_value'
     if (checked.has(labels)) return undefined
-    const isLong = (text: string) => text.length > limits.max_label_length
-    if (labels.length > limits.max_labels || labels.some(([name, text]) => isLong(name) || isLong(text))) return 'over_limit'
+    if (!isWithin(labels, limits)) return 'over_limit'
     checked.add(labels)
     return undefined
   }
@@ -71,6 +70,9 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
     const { reporter, cluster } = target
     const block = outbox.block('sample')
     block.wides('series').setWords(block.rows, ...words)
+    const attributes = block.attributes('labels')
+    attributes.begin(block.rows)
+    for (const [name, text] of labels) attributes.add(name, text)
     block.add({
       ...meaning.sample,
       time,
@@ -87,7 +89,6 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
       ...(growth.reset && { reset: true }),
       ...(growth.sum && { sum: growth.sum }),
       ...(growth.bounds.length && { bounds: growth.bounds, counts: growth.counts }),
-      labels: (series.attributes ??= Object.fromEntries(labels)),
     })
     if (limits.edges && meaning.edge) writeEdge(series, meaning.edge, { time, received, delta: growth.delta })
   }
@@ -118,6 +119,16 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
   }
 
   return { take, ready }
+}
+
+function isWithin(labels: Labels, { max_labels, max_label_length, max_series_length }: Required<SamplesOptions>): boolean {
+  if (labels.length > max_labels) return false
+  let length = 0
+  for (const [name, text] of labels) {
+    if (name.length > max_label_length || text.length > max_label_length) return false
+    length += name.length + text.length
+  }
+  return length <= max_series_length
 }
 
 /** A point that is not after the last of its series: what it counted is in that one. */

@@ -9,6 +9,7 @@ export interface SamplesOptions {
   max_series?: number
   max_labels?: number
   max_label_length?: number
+  max_series_length?: number
   max_buckets?: number
   /** After so many seconds without a point a series is forgotten. */
   idle_seconds?: number
@@ -23,7 +24,8 @@ export const samplesDefaults = {
   max_series: 200_000,
   max_labels: 64,
   max_label_length: 1024,
-  max_buckets: 512,
+  max_series_length: 8192,
+  max_buckets: 1024,
   idle_seconds: 1800,
   recall_seconds: 3600,
 } as const satisfies Required<SamplesOptions>
@@ -47,6 +49,7 @@ export const samplesProperties = {
     samplesDefaults.max_label_length,
     'Characters of a name or value of a label; points with longer ones are discarded.',
   ),
+  max_series_length: count(64, samplesDefaults.max_series_length, 'Characters of all labels of a series; points with more are discarded.'),
   max_buckets: count(1, samplesDefaults.max_buckets, 'Buckets of a histogram; points with more are discarded.'),
   idle_seconds: count(60, samplesDefaults.idle_seconds, 'A series without a point for so long is forgotten.'),
   recall_seconds: count(0, samplesDefaults.recall_seconds, 'Seconds of own samples that are read back from the bus at the start.'),

@@ -20,8 +20,6 @@ export interface Series {
   words: readonly [number, number]
   meaning: Meaning
   unit?: string
-  /** Its labels as the samples have them, once there was one. */
-  attributes?: Readonly<Record<string, string>>
   last?: Last
   /** What its samples told and no request or flow did yet. */
   owed: number

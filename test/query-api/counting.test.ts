@@ -5,7 +5,7 @@ import { store } from './records.ts'
 import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range, verdict } from './traffic.ts'
 
 type Records = Record<string, unknown>[]
-type Stored = { flow?: Records; request?: Records; loss?: Records }
+type Stored = { flow?: Records; request?: Records; span?: Records; loss?: Records }
 
 const minutes = (count: number, record: object) => every(60, count, record)
 
@@ -30,6 +30,8 @@ const bothEnds = (record: object, bytes: number) => [
   ...minutes(5, { ...record, direction: 'egress', bytes: bytes - 1 }),
 ]
 const swappedEnds = { src_workload: 'cart', dst_workload: 'web', dst_service: '', src_service: 'shop/cart', connections: 0 } as const
+
+const inMinute = (minute: number, record: object) => ({ ...record, time: at(minute * 60) })
 
 /** What is added up from metrics: of a scrape, with the number of requests as its weight, and without a port. */
 const counted = { ...exchange, source: 'istio_metrics', reporter_kind: 'sidecar', server_port: 0, weight: 10 } as const
@@ -319,10 +321,22 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
       ['web', 'cart', 5000, 15],
     ],
   ],
-  'metrics count in the minutes that have no logs': [
+  'metrics count from the second minute on that has no logs': [
     { request: [...minutes(10, { ...counted, direction: 'ingress' }), ...minutes(4, { ...sidecar, direction: 'egress' })] },
     { metrics: ['requests'] },
-    [[4 + 6 * 10]],
+    [[54]],
+  ],
+  'metrics that tell a minute later what a log told do not add to it': [
+    { request: [inMinute(2, sidecar), inMinute(3, { ...counted, weight: 1 }), inMinute(9, { ...counted, weight: 1 })] },
+    { metrics: ['requests'] },
+    [[2]],
+  ],
+  'metrics of both ends that are asked in different minutes are one': [
+    {
+      request: [inMinute(4, { ...counted, direction: 'ingress', weight: 1 }), inMinute(5, { ...counted, direction: 'egress', weight: 1 })],
+    },
+    { metrics: ['requests'], by: ['direction'] },
+    [['ingress', 1]],
   ],
   'metrics that do not know who is outside do not add to logs that do': [
     {
@@ -391,6 +405,20 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['flows', 'records'], by: ['src_pod'] },
     [['web-1', 3, 6]],
   ],
+  'spans count by their weight, with how they ended and how long they took': [
+    {
+      span: [
+        ...every(60, 10, { kind: 'server', service_name: 'cart', duration: 100e6, weight: 4 }),
+        ...every(60, 5, { kind: 'server', service_name: 'cart', duration: 100e6, status: 'error' }),
+        ...every(60, 3, { kind: 'client', service_name: 'web', duration: 0 }),
+      ],
+    },
+    { metrics: ['spans', 'span_errors'], by: ['service_name', 'kind'] },
+    [
+      ['cart', 'server', 45, 5],
+      ['web', 'client', 3, 0],
+    ],
+  ],
   'losses are counted as records': [
     { loss: [{ time: at(1), source: 'hubble', stage: 'agent', reason: 'ring', count: 5, known: true }] },
     { kind: 'loss', metrics: ['records'], by: ['reason'] },
@@ -413,7 +441,7 @@ Object.entries(truths).forEach(([promise, [stored, question, rows]], i) => {
     const named = (of: unknown) => (of === 'one' ? cluster : of)
     const own = (records: Records) =>
       records.map(record => ({ ...record, cluster, src_cluster: named(record.src_cluster), dst_cluster: named(record.dst_cluster) }))
-    for (const kind of ['flow', 'request', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
+    for (const kind of ['flow', 'request', 'span', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
     const answer = await ask({ ...range, ...question, where: `cluster = ${cluster}` }, { clickhouse, now })
     t.deepEqual(answer.rows, rows, answer.meta.sql)
     if (stored.loss) return undefined

@@ -33,7 +33,8 @@ views AS (
     src_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol))) AS place,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
     cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
@@ -52,7 +53,7 @@ views AS (
     AND (dst_namespace = {p1:String})
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place)) >= 4, -1, greatest(max(drops_view), 1)) AS drops_best
+  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(drops_view), -1, greatest(max(drops_view), 1)) AS drops_best
   FROM views
   GROUP BY drops_edge
 )
@@ -78,7 +79,8 @@ views AS (
     errors AS measured_errors,
     responses AS measured_responses,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol))) AS place,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(source, reporter_kind, layer, direction) / 2e19 AS view,
     multiIf(
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
@@ -97,7 +99,7 @@ views AS (
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 ),
 best_of_bucket_edge AS (
-  SELECT bucket_edge, if(max(requests_view) < 4 AND max(max(requests_view)) OVER (PARTITION BY any(place)) >= 4, -1, greatest(max(requests_view), 1)) AS requests_best
+  SELECT bucket_edge, if(max(requests_view) < 4 AND max(max(requests_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(requests_view), -1, greatest(max(requests_view), 1)) AS requests_best
   FROM views
   GROUP BY bucket_edge
 ),
@@ -137,7 +139,8 @@ views AS (
     policy_source,
     flows AS measured_flows,
     cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol))) AS place,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
     cityHash64(place, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_place,
     cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
@@ -164,7 +167,7 @@ views AS (
   )
 ),
 best_of_denials_edge AS (
-  SELECT denials_edge, if(max(denials_view) < 4 AND max(max(denials_view)) OVER (PARTITION BY any(denials_place)) >= 4, -1, greatest(max(denials_view), 1)) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
+  SELECT denials_edge, if(max(denials_view) < 4 AND max(max(denials_view)) OVER (PARTITION BY any(denials_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(denials_view), -1, greatest(max(denials_view), 1)) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
   FROM views
   GROUP BY denials_edge
 ),
@@ -192,7 +195,8 @@ views AS (
     dst_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol))) AS place,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
     cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
@@ -237,12 +241,12 @@ views AS (
     AND (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
 ),
 best_of_bucket_edge AS (
-  SELECT bucket_edge, if(max(traffic_view) < 4 AND max(max(traffic_view)) OVER (PARTITION BY any(place)) >= 4, -1, greatest(max(traffic_view), 1)) AS traffic_best
+  SELECT bucket_edge, if(max(traffic_view) < 4 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best
   FROM views
   GROUP BY bucket_edge
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place)) >= 4, -1, greatest(max(drops_view), 1)) AS drops_best
+  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(drops_view), -1, greatest(max(drops_view), 1)) AS drops_best
   FROM views
   GROUP BY drops_edge
 )

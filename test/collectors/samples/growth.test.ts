@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { type Growth, type Last, grow } from '../../../collectors/samples/growth.ts'
 import type { Histogram, Point } from '../../../collectors/samples/point.ts'
 
@@ -92,3 +93,54 @@ const cases: Record<string, [last: Last | undefined, point: Point, growth: Parti
   ],
 }
 for (const [promise, [before, point, growth]] of Object.entries(cases)) test(promise, t => t.like(grow(before, point, start), growth))
+
+type Step = { kind: 'observe'; value: number; times: number } | { kind: 'coarser' | 'point' | 'restart' }
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('observe' as const), value: fc.integer({ min: 1, max: 64 }), times: fc.nat(5) }) },
+  { weight: 8, arbitrary: fc.constant({ kind: 'point' as const }) },
+  { weight: 1, arbitrary: fc.constantFrom({ kind: 'coarser' as const }, { kind: 'restart' as const }) },
+)
+
+test('buckets that come, merge and begin anew never fall and never jump, and add up to what was observed', t => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 80, size: 'max' }), steps => {
+      let [width, time, observed, counted] = [1, 1e6, 0, 0]
+      let held = new Map<number, number>()
+      let before: Last | undefined
+      const point = () => {
+        time += 1e6
+        const bounds = [...held.keys()].toSorted((one, other) => one - other)
+        const now = histogram(time, bounds, bounds.map(bound => held.get(bound)!)) // prettier-ignore
+        const { delta, counts } = grow(before, now, 0)
+        t.true(counts.every(count => count >= 0))
+        t.is(counts.reduce((all, count) => all + count, 0), delta) // prettier-ignore
+        if (before) counted += delta
+        before = { time, value: now.value, histogram: now.histogram }
+      }
+      point()
+      for (const step of steps) {
+        if (step.kind === 'observe') {
+          const bound = Math.ceil(step.value / width) * width
+          held.set(bound, (held.get(bound) ?? 0) + step.times)
+          observed += step.times
+        } else if (step.kind === 'coarser') {
+          width *= 2
+          const finer = held
+          held = new Map()
+          for (const [bound, count] of finer) {
+            const merged = Math.ceil(bound / width) * width
+            held.set(merged, (held.get(merged) ?? 0) + count)
+          }
+        } else {
+          point()
+          if (step.kind !== 'restart') continue
+          held = new Map()
+          point()
+        }
+      }
+      point()
+      t.is(counted, observed)
+    }),
+    { numRuns: 300 },
+  )
+})

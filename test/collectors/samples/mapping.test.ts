@@ -132,6 +132,27 @@ test('a scrape of a proxy of Linkerd: what it sent on is told once, and what it 
   t.like(request[0], { direction: 'ingress', dst_workload: 'slow-cooker', dst_port: 4191, src_workload: '' })
 })
 
+test('a scrape of an Envoy with clusters as Istio names them: services, ports and statuses, and no edges', async t => {
+  const text = fixture(t, 'envoy-rig/single/client.prometheus.txt.gz')
+  if (text === undefined) return
+  const points = pointsOf(text, time).map(point => (point.metric.endsWith('upstream_rq') ? { ...point, type: 'counter' as const } : point))
+  const { sample, request, flow } = await collected(points)
+  t.is(sample.length, points.length)
+  t.deepEqual([request.length, flow.length], [0, 0])
+  const answered = sample.filter(({ metric }) => metric === 'envoy_cluster_shop_svc_cluster_local_external_upstream_rq')
+  const told = [...lines(text)].filter(({ name }) => name === 'envoy_cluster_shop_svc_cluster_local_external_upstream_rq')
+  t.is(total(answered, 'delta'), told.reduce((all, { value }) => all + value, 0)) // prettier-ignore
+  const clusters = told.map(({ labels }) => Object.fromEntries(labels).envoy_cluster_name.split('|'))
+  t.deepEqual(
+    new Set(answered.map(row => `${String(row.direction)} ${String(row.dst_port)} ${String(row.dst_service)}`)),
+    new Set(clusters.map(([, port, , host]) => `egress ${port} shop/${host}`)),
+  )
+  t.deepEqual(
+    new Set(answered.map(row => Number(row.status_code))),
+    new Set(told.map(({ labels }) => Number(Object.fromEntries(labels).envoy_response_code))),
+  )
+})
+
 const principal = 'cluster.local/ns/shop/sa/web'
 const cases: Record<string, [point: Point, kind: 'sample' | 'request' | 'flow', row: Record<string, unknown> | undefined]> = {
   'a principal without its scheme is a SPIFFE ID': [

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
 import type { ExecutionContext } from 'ava'
 import type { Labels, Point } from '../../../collectors/samples/point.ts'
 
@@ -7,7 +8,7 @@ const fixtures = new URL('../../../../shared/fixtures/', import.meta.url)
 /** The text of a fixture; says that the test is skipped where there is none, and fails in CI. */
 export function fixture(t: ExecutionContext, name: string): string | undefined {
   const file = new URL(name, fixtures)
-  if (existsSync(file)) return readFileSync(file, 'utf8')
+  if (existsSync(file)) return (name.endsWith('.gz') ? gunzipSync(readFileSync(file)) : readFileSync(file)).toString('utf8')
   if (process.env.CI) throw new Error(`no fixture ${name}`)
   t.log(`skipped: no fixture ${name}`)
   t.pass()
