@@ -27,6 +27,7 @@ const name = 'remote_write'
 const defaultPort = 9201
 const defaultMaxBytes = 32 << 20
 const sweepEveryMs = 500
+const tellEveryMs = 10_000
 /** What Prometheus waits for an answer is 30 s. */
 const [readyWithinMs, durableWithinMs] = [5000, 20_000]
 const messages = ['prometheus.WriteRequest', 'io.prometheus.write.v2.Request'] as const
@@ -77,10 +78,11 @@ async function receive(options: RemoteWriteOptions, context: SourceContext, open
       ownEncoding: 'snappy',
     })
     log.info({ port: server.port, path }, 'taking remote write')
-    context.status({ ready: true, detail: { port: server.port } })
-    const sweeping = setInterval(() => receiver.sweep(), sweepEveryMs)
+    const tell = () => context.status({ ready: true, detail: { port: server.port, series: receiver.series } })
+    tell()
+    const timers = [setInterval(() => receiver.sweep(), sweepEveryMs), setInterval(tell, tellEveryMs)]
     await untilAborted(signal)
-    clearInterval(sweeping)
+    for (const timer of timers) clearInterval(timer)
   }
   await receiver.finish()
 }
@@ -100,6 +102,11 @@ class Receiver {
     this.#taker = taker
     this.#context = context
     this.#maxBytes = max_message_bytes
+  }
+
+  /** Series that are remembered, each bucket being one. */
+  get series(): number {
+    return this.#store.table.size
   }
 
   async answer({ headers, body, peer }: Posted): Promise<Answer> {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type RequestListener, createServer } from 'node:http'
+import { type ServerOptions, createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { OpenTaker } from '../../../collectors/prometheus/taker.ts'
 import type { Point, Target } from '../../../collectors/samples/point.ts'
@@ -16,9 +17,9 @@ export function collectPoints(): { taken: Taken[]; openTaker: OpenTaker } {
   return { taken, openTaker }
 }
 
-/** An HTTP server on a port of its own. */
-export async function serve(listener: RequestListener): Promise<{ address: string } & AsyncDisposable> {
-  const server = createServer(listener)
+/** An HTTP server on a port of its own, with TLS if there are options for it. */
+export async function serve(listener: RequestListener, tls?: ServerOptions): Promise<{ address: string } & AsyncDisposable> {
+  const server = tls ? createSecureServer(tls, listener) : createServer(listener)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -8,6 +8,7 @@ import { type PrometheusOptions, prometheusSource } from '../../../collectors/pr
 import { specOf } from '../../../collectors/prometheus/targets.ts'
 import { ConfigError } from '../../../runtime/error.ts'
 import { openTestBus } from '../../helpers/bus.ts'
+import { makeCertificates } from '../../helpers/kafka/certificates.ts'
 import { until } from '../../helpers/wait.ts'
 import { deadLetters, start } from '../hubble/running.ts'
 import { delimited } from './protos.ts'
@@ -183,6 +184,31 @@ test('targets of the configuration', t => {
     ['job', 'a.example'],
   ])
   t.throws(() => specOf({ address: 'a' }, 1000), { instanceOf: ConfigError })
+})
+
+test('a target may ask for our certificate, and must have one we trust', async t => {
+  const directory = await mkdtemp(join(tmpdir(), 'weir-certificates-'))
+  t.teardown(() => rm(directory, { recursive: true }))
+  const { ca, broker, client } = await makeCertificates(directory)
+  const own = await readFile(broker)
+  const tls = { key: own, cert: own, ca: await readFile(ca), requestCert: true, rejectUnauthorized: true }
+  await using server = await serve((_, response) => response.end('a 1\n'), tls)
+  const url = `https://${server.address}/metrics`
+  const targets = [
+    { url, tls: { ca, ...client } },
+    { url, labels: { untrusted: 'yes' }, tls: client },
+    { url, tls: { ca } },
+  ]
+  await using source = await run({ targets })
+  await until('all to be told', () => source.detail()?.targets === 3 && source.detail().up === 1)
+  t.true(source.taken.every(({ labels }) => labels.every(([name]) => name !== 'untrusted')))
+  t.regex(
+    source
+      .detail()
+      .scraped.map(({ error }) => error)
+      .join(),
+    /self-signed certificate/,
+  )
 })
 
 test('a password in a URL is used, and told nowhere', async t => {
