@@ -13,6 +13,7 @@ import { hasTwice, sorted, withTarget } from './series.ts'
 const types = ['counter', 'gauge', 'summary', 'untyped', 'histogram', 'gaugehistogram'] as const
 /** Field of io.prometheus.client.Metric that has the value, by type. */
 const valueFields: readonly number[] = [3, 2, 4, 5, 7, 7]
+const turnEveryMicros = 5 * 60e6
 const bytesTag = (field: number) => (field << 3) | 2
 
 /** Labels as they came, and with what a summary adds. */
@@ -43,6 +44,7 @@ export class FamilyFormat {
   #view = viewOf(Buffer.alloc(0))
   #bytes: Buffer = Buffer.alloc(0)
   #time = 0
+  #turned = 0
   #reading = newReading()
   #scratch = Buffer.alloc(0)
 
@@ -66,6 +68,7 @@ export class FamilyFormat {
     } catch (error) {
       this.#keepBroken(error, bytes.subarray(lengths.at))
     }
+    this.#turn()
     return this.#finish()
   }
 
@@ -83,6 +86,8 @@ export class FamilyFormat {
     } catch (error) {
       this.#keepBroken(error, bytes.subarray(outer.at))
     }
+    // What an agent has to say may come in several messages.
+    if (time - this.#turned >= turnEveryMicros || this.#table.size > 2 * this.#limits.series) this.#turn()
     return this.#finish()
   }
 
@@ -94,9 +99,14 @@ export class FamilyFormat {
     this.#table.begin()
   }
 
-  #finish(): Reading {
+  /** Forgets what is not told any more. */
+  #turn(): void {
+    this.#turned = this.#time
     this.#table.turn()
     this.#labelMessages.turn()
+  }
+
+  #finish(): Reading {
     this.#bytes = Buffer.alloc(0)
     this.#view = viewOf(this.#bytes)
     return this.#reading

@@ -102,6 +102,21 @@ test('a series has the same labels in each message', t => {
   t.true(first.every(({ labels }, i) => labels === second[i].labels))
 })
 
+test('series that come in several messages have the same labels too, and those that come no more are forgotten', t => {
+  const format = new FamilyFormat()
+  const part = (from: number) => {
+    const metric = Array.from({ length: 1500 }, (_, i) => ({ label: labelPairs({ i: String(from + i) }), gauge: { value: 1 } }))
+    const family = encode(familyType, { name: 'a', type: 'GAUGE', metric })
+    return Buffer.concat([Buffer.from([18, (family.length & 127) | 128, ((family.length >> 7) & 127) | 128, family.length >> 14]), family])
+  }
+  const parts = [0, 1, 2, 3].map(i => part(i * 1500))
+  const [first, second, third] = [0, 1, 600e6].map(later => parts.map(bytes => format.readField(bytes, 2, time + later).points).flat())
+  t.is(first.length, 6000)
+  t.true(first.every(({ labels }, i) => labels === second[i].labels && labels === third[i].labels))
+  for (let i = 0; i < 4; i++) format.readField(part(9000), 2, time + i * 600e6 + 1e9)
+  t.not(format.readField(parts[0], 2, time + 9e9).points[0].labels, first[0].labels)
+})
+
 const histogramPoint = (histogram: object) => {
   const format = new FamilyFormat()
   return format.readDelimited(delimited({ name: 'h', type: 'HISTOGRAM', metric: [{ histogram }] }), time)
