@@ -61,19 +61,20 @@ export class Gathering {
     waiting.values.set(series, value)
     waiting.began ??= began
     this.#expected.add(series)
-    while (this.#isSettled && this.#waiting.length && this.#waiting[0].values.size === this.#expected.size) this.#close(into)
+    this.#closeWhole(into)
     if (this.#waiting.length > mostWaiting) this.#close(into)
   }
 
   /** A series that has ended is not waited for. */
   leave(series: Series, into: Outcome): void {
     this.#expected.delete(series)
-    while (this.#isSettled && this.#waiting.length && this.#hasAll(this.#waiting[0])) this.#close(into)
+    this.#closeWhole(into)
   }
 
   /** Hands on what came before a time in milliseconds, whole or not. */
   closeBefore(arrived: number, into: Outcome): void {
     while (this.#waiting.length && this.#waiting[0].arrived <= arrived) this.#close(into)
+    this.#closeWhole(into)
   }
 
   #at(time: number, now: number): Waiting {
@@ -86,7 +87,13 @@ export class Gathering {
     return waiting
   }
 
+  /** The oldest, as long as they have all that is expected. */
+  #closeWhole(into: Outcome): void {
+    while (this.#isSettled && this.#waiting.length && this.#hasAll(this.#waiting[0])) this.#close(into)
+  }
+
   #hasAll({ values }: Waiting): boolean {
+    if (values.size < this.#expected.size) return false
     for (const series of this.#expected) if (!values.has(series)) return false
     return true
   }

@@ -53,6 +53,14 @@ test('the first time waits until it is certain that no bucket is missing, later 
   t.deepEqual(summary(sender.write(2, whole(6))), { points: ['h 2 6 1,4,1'], incomplete: 0 })
 })
 
+test('what came behind the first time is handed on with it', t => {
+  const sender = open()
+  sender.write(1, whole(4))
+  sender.later(waitMs - 1)
+  sender.write(2, whole(6))
+  t.deepEqual(summary(sender.later(1)).points, ['h 1 4 1,2,1', 'h 2 6 1,4,1'])
+})
+
 test('buckets may come in several requests, whose times overlap', t => {
   const sender = open()
   sender.write(1, whole(4))
