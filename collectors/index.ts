@@ -1,11 +1,15 @@
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
+import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.ts'
+import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles] as const
+export const sources = [hubble, hubbleFiles, prometheus, remoteWrite] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
   hubble?: HubbleOptions
   hubble_files?: HubbleFilesOptions
+  prometheus?: PrometheusOptions
+  remote_write?: RemoteWriteOptions
 }

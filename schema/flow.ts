@@ -65,7 +65,7 @@ export const flowFields = {
   proxy_port: { type: 'uint16', about: 'Port of the proxy it was redirected to.' },
   interface: { type: 'label', about: 'Network interface it was seen on.' },
   tunnel: { type: 'label', about: 'Tunnel protocol around the packet.' },
-  trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.' },
+  trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.', lookup: true },
   bytes: { type: 'uint64', about: 'Bytes, as the reporter counted them.', unit: 'By' },
   packets: { type: 'uint64', about: 'Packets, as the reporter counted them.', unit: '{packet}' },
   connections: {
