@@ -186,4 +186,4 @@ const ends: Record<string, [Parameters<typeof endOf>, Plain]> = {
   'what is no end': [[{ type: 0, namespace: 'x', name: 'y' }], {}],
 }
 for (const [who, [args, end]] of Object.entries(ends))
-  test(`an end: ${who}`, t => t.deepEqual<Plain>({ ...endOf(...args) }, { ...nobody, ...end }))
+  test(`an end: ${who}`, t => t.deepEqual<Plain, Plain>({ ...endOf(...args) }, { ...nobody, ...end }))
