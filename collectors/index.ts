@@ -1,13 +1,17 @@
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
+import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
+import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles, goldmane] as const
+export const sources = [hubble, hubbleFiles, goldmane, netobserv, netobservKafka] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
   hubble?: HubbleOptions
   hubble_files?: HubbleFilesOptions
   goldmane?: GoldmaneOptions
+  netobserv?: NetobservOptions
+  netobserv_kafka?: NetobservKafkaOptions
 }
