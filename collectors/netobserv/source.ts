@@ -13,7 +13,7 @@ const usualPort = 9999
 const setting = 'collect.netobserv'
 const tellEveryMs = 10_000
 /** So long a message waits for room before its sender is told that there is none. */
-const patienceMs = 10_000
+const patienceMs = 5_000
 /** Of messages that are being taken; with more, senders are refused. */
 const mostBytesUnderWay = 256 << 20
 const nothing = new Uint8Array(0)
