@@ -1,28 +1,6 @@
 import test from 'ava'
-import { Intake } from '../../../collectors/netobserv/intake.ts'
-import { commonUplinks } from '../../../collectors/netobserv/interfaces.ts'
-import type { Outbox } from '../../../collectors/outbox.ts'
-import { Block } from '../../../runtime/block/block.ts'
-import { BlockBuilder } from '../../../runtime/block/builder.ts'
-import { type KindName, kinds } from '../../../schema/record.ts'
-import { type Plain, acl, arrived, began, encodeRecord, ip, record, time } from './records.ts'
-
-/** The rows that a record gives. */
-async function rows(plain: Plain): Promise<{ flow: Plain[]; request: Plain[]; discarded: string[] }> {
-  const builders = new Map<KindName, BlockBuilder>()
-  const discarded: string[] = []
-  const block = (kind: KindName) => {
-    const builder = builders.get(kind) ?? new BlockBuilder(kinds[kind], 8)
-    builders.set(kind, builder)
-    return builder
-  }
-  const outbox = { block, ready: async () => {}, deadLetter: () => {} } as unknown as Outbox
-  const instruments = { received: () => {}, sent: () => {}, discarded: (_: number, reason: string) => void discarded.push(reason) }
-  const intake = new Intake({ outbox, instruments }, { source: 'netobserv', cluster: 'home', uplinks: commonUplinks })
-  await intake.takeOne(encodeRecord(plain))
-  const written = (kind: KindName) => (builders.has(kind) ? new Block(block(kind).encode(), kinds[kind]).records() : [])
-  return { flow: written('flow'), request: written('request'), discarded }
-}
+import { type Plain, acl, arrived, began, ip, record, time } from './records.ts'
+import { rows } from './rows.ts'
 
 const forwarded = { event: 'trace', verdict: 'forwarded' }
 const v6 = { src_addr: ip('fd00::7'), dst_addr: ip('fd00::9') }
