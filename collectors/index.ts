@@ -1,3 +1,4 @@
+import { type FelixOptions, felix } from './goldmane/felix.ts'
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
@@ -5,13 +6,14 @@ import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles, goldmane, netobserv, netobservKafka] as const
+export const sources = [hubble, hubbleFiles, goldmane, felix, netobserv, netobservKafka] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
   hubble?: HubbleOptions
   hubble_files?: HubbleFilesOptions
   goldmane?: GoldmaneOptions
+  felix?: FelixOptions
   netobserv?: NetobservOptions
   netobserv_kafka?: NetobservKafkaOptions
 }

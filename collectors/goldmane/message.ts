@@ -63,12 +63,21 @@ export class FlowReader {
 
   /** The flow of a FlowResult, or nothing when it has none. Throws UndecodableError and OverLimitError. */
   readResult(bytes: Buffer, start: number, end: number): GoldmaneFlow | undefined {
+    return this.#readFrom(18, bytes, start, end)
+  }
+
+  /** The same of a FlowUpdate. */
+  readUpdate(bytes: Buffer, start: number, end: number): GoldmaneFlow | undefined {
+    return this.#readFrom(10, bytes, start, end)
+  }
+
+  #readFrom(flowTag: number, bytes: Buffer, start: number, end: number): GoldmaneFlow | undefined {
     const cursor = this.#cursor
     cursor.open(bytes, start, end)
     let flow: GoldmaneFlow | undefined
     while (cursor.at < end) {
       const tag = cursor.tag()
-      if (tag !== 18) cursor.skip(tag)
+      if (tag !== flowTag) cursor.skip(tag)
       else {
         cursor.span()
         flow = this.#readFlow(cursor.start, cursor.end)

@@ -30,6 +30,9 @@ export function countsOf({ known, packetsIn, packetsOut, bytesIn, bytesOut, conn
 }
 
 export interface RowContext {
+  /** Whose account it is. */
+  source: string
+  reporter: string
   cluster: string
   /** Microseconds. */
   received: number
@@ -58,15 +61,12 @@ export function rowsOf(flow: GoldmaneFlow, counts: Counts, context: RowContext):
   return rows
 }
 
-function commonOf({ known, start, end }: GoldmaneFlow, { cluster, received }: RowContext) {
+function commonOf({ known, start, end }: GoldmaneFlow, context: RowContext) {
   const { key, decision } = known
   return {
     time: start * 1e6,
-    received,
-    source: 'goldmane',
-    reporter: 'goldmane',
+    ...context,
     reporter_kind: 'node',
-    cluster,
     layer: 'kernel',
     type: 'l3_l4',
     event: 'policy_verdict',

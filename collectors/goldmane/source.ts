@@ -59,6 +59,7 @@ async function run(options: GoldmaneOptions, context: SourceContext): Promise<vo
   const counted = new Counted(remember)
   await recall(context.outbox, counted, remember)
   if (counted.newest) context.log.info({ address, since: new Date(counted.newest * 1000) }, 'going on from what was collected before')
+  const intake = new Intake(context, { source: goldmane.name, cluster, counted })
   context.status({ ready: false, reason: 'connecting', detail: { address } })
-  await follow({ address, tls, cluster, history, counted, intake: new Intake(context, counted, cluster) }, context)
+  await follow({ address, tls, cluster, history, counted, intake }, context)
 }

@@ -44,7 +44,7 @@ function calico(start: number, more: Plain = {}, counts: Plain = {}): Records {
   return Array.from({ length: 5 }, (_, minute) => {
     const bytes = encodeResult(flow(start + minute * 60, more, counts))
     const read = reader.readResult(bytes, 0, bytes.length)!
-    return rowsOf(read, countsOf(read), { cluster: 'one', received: now * 1000 })
+    return rowsOf(read, countsOf(read), { source: 'goldmane', reporter: 'goldmane', cluster: 'one', received: now * 1000 })
   }).flat()
 }
 const start = Math.floor(at(0) / 1e6)

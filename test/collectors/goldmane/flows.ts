@@ -10,6 +10,9 @@ export type Plain = Record<string, unknown>
 /** A FlowResult as protobufjs encodes it; enums by name. */
 export const encodeResult = (flow: Plain): Buffer => Buffer.from(resultType.encode(resultType.fromObject({ id: 1, flow })).finish())
 
+const updateType = root.lookupType('goldmane.FlowUpdate')
+export const encodeUpdate = (flow: Plain): Buffer => Buffer.from(updateType.encode(updateType.fromObject({ flow })).finish())
+
 /** The same as protobufjs reads it back, with all defaults. */
 export const decodeResult = (bytes: Buffer): Plain =>
   resultType.toObject(resultType.decode(bytes), { longs: Number, defaults: true, arrays: true }).flow as Plain

@@ -11,7 +11,7 @@ const reader = new FlowReader()
 function rows(plain: Plain): Record<string, unknown>[] {
   const bytes = encodeResult(plain)
   const read = reader.readResult(bytes, 0, bytes.length)!
-  const made = rowsOf(read, countsOf(read), { cluster: 'home', received: 5 })
+  const made = rowsOf(read, countsOf(read), { source: 'goldmane', reporter: 'goldmane', cluster: 'home', received: 5 })
   const builder = new BlockBuilder(kinds.flow, 8)
   for (const row of made) builder.add(row)
   return made
