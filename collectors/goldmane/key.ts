@@ -123,12 +123,13 @@ function readTrace(cursor: Cursor, start: number, end: number, { enforced, pendi
   cursor.close(end)
 }
 
-function readHit(cursor: Cursor, depth = 0): PolicyHit {
+const noHit = (): PolicyHit => ({ kind: 0, namespace: '', name: '', tier: '', action: 0, policyIndex: 0, ruleIndex: 0 })
+
+function readHit(cursor: Cursor, depth = 0, hit = noHit()): PolicyHit {
   if (depth > mostTriggers) throw new OverLimitError(`more than ${mostTriggers} policies within one another`)
   cursor.span()
   const { end } = cursor
   cursor.at = cursor.start
-  const hit: PolicyHit = { kind: 0, namespace: '', name: '', tier: '', action: 0, policyIndex: 0, ruleIndex: 0 }
   while (cursor.at < end) {
     const tag = cursor.tag()
     if (tag === 8) hit.kind = cursor.varint()
@@ -138,7 +139,7 @@ function readHit(cursor: Cursor, depth = 0): PolicyHit {
     else if (tag === 40) hit.action = cursor.varint()
     else if (tag === 48) hit.policyIndex = signed(cursor)
     else if (tag === 56) hit.ruleIndex = signed(cursor)
-    else if (tag === 66) hit.trigger = readHit(cursor, depth + 1)
+    else if (tag === 66) hit.trigger = readHit(cursor, depth + 1, hit.trigger)
     else cursor.skip(tag)
   }
   cursor.close(end)

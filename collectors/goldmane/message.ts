@@ -59,6 +59,8 @@ function know(key: FlowKey): KnownKey {
 /** Reads messages of Goldmane. Keys come again with every interval, and are read once. */
 export class FlowReader {
   readonly #cursor = new Cursor()
+  /** The key of the flow that is being read, as it came. */
+  #key: Buffer | undefined
   readonly #keys = new Interner(know(emptyKey()), (bytes, start, end) => know(readKey(bytes, start, end)))
 
   /** The flow of a FlowResult, or nothing when it has none. Throws UndecodableError and OverLimitError. */
@@ -80,16 +82,25 @@ export class FlowReader {
       if (tag !== flowTag) cursor.skip(tag)
       else {
         cursor.span()
-        flow = this.#readFlow(cursor.start, cursor.end)
+        flow = this.#readFlow(cursor.start, cursor.end, flow)
       }
     }
     cursor.close(end)
     return flow
   }
 
-  #readFlow(start: number, end: number): GoldmaneFlow {
+  /** What is said twice is one: the second adds to the first. */
+  #readFlow(start: number, end: number, flow = this.#emptyFlow()): GoldmaneFlow {
     const cursor = this.#cursor
-    const flow: GoldmaneFlow = {
+    cursor.at = start
+    while (cursor.at < end) this.#readField(cursor.tag(), flow)
+    cursor.close(end)
+    return flow
+  }
+
+  #emptyFlow(): GoldmaneFlow {
+    this.#key = undefined
+    return {
       known: this.#keys.value(0),
       start: 0,
       end: 0,
@@ -101,17 +112,13 @@ export class FlowReader {
       bytesOut: 0,
       connectionsStarted: 0,
     }
-    cursor.at = start
-    while (cursor.at < end) this.#readField(cursor.tag(), flow)
-    cursor.close(end)
-    return flow
   }
 
   #readField(tag: number, flow: GoldmaneFlow): void {
     const cursor = this.#cursor
     if (tag === 10) {
       cursor.span()
-      flow.known = this.#keyAt(cursor.bytes, cursor.start, cursor.end)
+      flow.known = this.#keyAt(cursor.bytes.subarray(cursor.start, cursor.end))
     } else if (tag === 16) flow.start = count(cursor)
     else if (tag === 24) flow.end = count(cursor)
     else if (tag === 34) readLabel(cursor, flow.sourceLabels)
@@ -124,8 +131,10 @@ export class FlowReader {
     else cursor.skip(tag)
   }
 
-  #keyAt(bytes: Buffer, start: number, end: number): KnownKey {
-    return this.#keys.value(this.#keys.find(bytes, viewOf(bytes), start, end))
+  #keyAt(bytes: Buffer): KnownKey {
+    const key = this.#key ? Buffer.concat([this.#key, bytes]) : bytes
+    this.#key = key
+    return this.#keys.value(this.#keys.find(key, viewOf(key), 0, key.length))
   }
 }
 

@@ -21,6 +21,8 @@ export class Known {
 /** Places of addresses in `FlowRecord.addresses`. */
 export const places = { source: 0, destination: 1, agent: 2, translatedSource: 3, translatedDestination: 4 }
 const placeCount = 5
+/** Places of moments. */
+const moments = { start: 0, end: 2, dnsLatency: 4, roundTrip: 6 }
 const mostPassages = 64
 const mostEvents = 64
 const longestName = 1024
@@ -64,8 +66,8 @@ export class FlowRecord {
   readonly #cursor = new Cursor()
   #interface = ''
   #encryptionFailed = false
-  #seconds = 0
-  #nanos = 0
+  /** Seconds and nanoseconds of each of `moments`. */
+  readonly #moments = new Float64Array(8)
   #view!: DataView
 
   constructor(known: Known) {
@@ -78,31 +80,21 @@ export class FlowRecord {
     this.#view = view
     const cursor = this.#cursor
     cursor.open(bytes, start, end)
-    let [startSeconds, startNanos] = [0, 0]
-    let [endSeconds, endNanos] = [0, 0]
     while (cursor.at < end) {
       const tag = cursor.tag()
-      if (tag === 26) {
-        this.#readTime()
-        ;[startSeconds, startNanos] = [this.#seconds, this.#nanos]
-      } else if (tag === 34) {
-        this.#readTime()
-        ;[endSeconds, endNanos] = [this.#seconds, this.#nanos]
-      } else if (!this.#readCommon(tag) && !this.#readRare(tag)) cursor.skip(tag)
+      if (!this.#readCommon(tag) && !this.#readRare(tag)) cursor.skip(tag)
     }
     cursor.close(end)
-    this.start = micros(startSeconds, startNanos)
-    this.end = micros(endSeconds, endNanos)
-    this.duration = this.start && this.end ? Math.max(0, (endSeconds - startSeconds) * 1e9 + endNanos - startNanos) : 0
     this.#finish()
   }
 
   #clear(): void {
     this.ethProtocol = this.dscp = this.sourcePort = this.destinationPort = this.protocol = this.bytes = this.packets = 0
     this.flags = this.icmpType = this.icmpCode = this.droppedBytes = this.droppedPackets = this.dropCause = 0
-    this.dnsId = this.dnsFlags = this.dnsErrno = this.dnsLatency = this.roundTrip = this.sampling = this.tlsVersion = 0
+    this.dnsId = this.dnsFlags = this.dnsErrno = this.sampling = this.tlsVersion = 0
     this.isEgress = this.isDuplicate = this.isEncrypted = this.#encryptionFailed = false
     this.dnsName = this.#interface = ''
+    this.#moments.fill(0)
     this.versions.fill(0)
     this.words.fill(0)
     if (this.passages.length) this.passages = []
@@ -111,6 +103,12 @@ export class FlowRecord {
 
   /** Agents before 1.7 tell one interface, and the same packets again for each of the others. */
   #finish(): void {
+    const [startSeconds, startNanos, endSeconds, endNanos, latencySeconds, latencyNanos, tripSeconds, tripNanos] = this.#moments
+    this.start = micros(startSeconds, startNanos)
+    this.end = micros(endSeconds, endNanos)
+    this.duration = this.start && this.end ? Math.max(0, (endSeconds - startSeconds) * 1e9 + endNanos - startNanos) : 0
+    this.dnsLatency = exact(latencySeconds * 1e9 + latencyNanos)
+    this.roundTrip = exact(tripSeconds * 1e9 + tripNanos)
     this.isEncrypted &&= !this.#encryptionFailed
     const name = this.#interface
     if (!this.passages.length && name) this.passages = [{ name, isEgress: this.isEgress, isUplink: this.#known.isUplink(name) }]
@@ -121,13 +119,15 @@ export class FlowRecord {
     const cursor = this.#cursor
     if (tag === 8) this.ethProtocol = cursor.varint()
     else if (tag === 16) this.isEgress = cursor.varint() === 1
+    else if (tag === 26) this.#readMoment(moments.start)
+    else if (tag === 34) this.#readMoment(moments.end)
     else if (tag === 50) this.#readNetwork()
     else if (tag === 58) this.#readTransport()
     else if (tag === 64) this.bytes = wide(cursor)
     else if (tag === 72) this.packets = wide(cursor)
     else if (tag === 98) this.#readAddress(places.agent)
     else if (tag === 104) this.flags = cursor.varint()
-    else if (tag === 194) this.roundTrip = this.#readDuration()
+    else if (tag === 194) this.#readMoment(moments.roundTrip)
     else if (tag === 210) this.#readPassage()
     else return false
     return true
@@ -144,7 +144,7 @@ export class FlowRecord {
     else if (tag === 160) this.dropCause = cursor.varint()
     else if (tag === 168) this.dnsId = cursor.varint()
     else if (tag === 176) this.dnsFlags = cursor.varint()
-    else if (tag === 186) this.dnsLatency = this.#readDuration()
+    else if (tag === 186) this.#readMoment(moments.dnsLatency)
     else if (tag === 200) this.dnsErrno = cursor.varint()
     else if (tag === 218) this.#readEvent()
     else if (tag === 226) this.#readTranslation()
@@ -231,11 +231,17 @@ export class FlowRecord {
     const cursor = this.#cursor
     cursor.span()
     const { bytes, start, end } = cursor
-    if (start === end) return
+    if (start === end) return this.#forget(place)
     if (end - start !== addressBytes) throw new UndecodableError(`an address of ${end - start} bytes`, start)
     bytes.copy(this.addresses, place * addressBytes, start, end)
     const at = place * 4
     this.versions[place] = this.words[at] === 0 && this.words[at + 1] === 0 && this.words[at + 2] === mapped ? 4 : 6
+  }
+
+  /** An agent that knows no address of its own sends an empty one. */
+  #forget(place: number): void {
+    this.words.fill(0, place * 4, place * 4 + 4)
+    this.versions[place] = 0
   }
 
   #readPassage(): void {
@@ -263,24 +269,18 @@ export class FlowRecord {
   }
 
   /** google.protobuf.Timestamp and Duration. */
-  #readTime(): void {
+  #readMoment(at: number): void {
     const cursor = this.#cursor
     cursor.span()
     const { end } = cursor
     cursor.at = cursor.start
-    this.#seconds = this.#nanos = 0
     while (cursor.at < end) {
       const tag = cursor.tag()
-      if (tag === 8) this.#seconds = wide(cursor)
-      else if (tag === 16) this.#nanos = cursor.varint() % 1e9
+      if (tag === 8) this.#moments[at] = wide(cursor)
+      else if (tag === 16) this.#moments[at + 1] = cursor.varint() % 1e9
       else cursor.skip(tag)
     }
     cursor.close(end)
-  }
-
-  #readDuration(): number {
-    this.#readTime()
-    return exact(this.#seconds * 1e9 + this.#nanos)
   }
 }
 

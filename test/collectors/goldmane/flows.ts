@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import protobuf from 'protobufjs'
 
 const root = new protobuf.Root().loadSync(fileURLToPath(new URL('goldmane.proto', import.meta.url)), { keepCase: true })
-const resultType = root.lookupType('goldmane.FlowResult')
+export const resultType = root.lookupType('goldmane.FlowResult')
 const requestType = root.lookupType('goldmane.FlowStreamRequest')
 
 export type Plain = Record<string, unknown>

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js'
 import protobuf from 'protobufjs'
 
 const root = new protobuf.Root().loadSync(fileURLToPath(new URL('pbflow.proto', import.meta.url)), { keepCase: true })
-const recordType = root.lookupType('pbflow.Record')
+export const recordType = root.lookupType('pbflow.Record')
 const recordsType = root.lookupType('pbflow.Records')
 
 export type Plain = Record<string, unknown>
