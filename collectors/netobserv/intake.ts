@@ -7,6 +7,7 @@ import type { SourceContext } from '../source.ts'
 import { dnsRequest, hasDns } from './dns.ts'
 import { FlowRows, type Seen } from './flow-rows.ts'
 import { isIp, rowsOf } from './judge.ts'
+import type { Delivery, RowName } from './replay.ts'
 import { FlowRecord, Known, entriesOf, places } from './record.ts'
 
 const mostReporters = 10_000
@@ -45,9 +46,9 @@ export class Intake {
     for (const { start, end } of entriesOf(message)) await this.#take(record, message, view, start, end)
   }
 
-  /** Takes one pbflow.Record. What cannot be read is counted and kept. */
-  async takeOne(message: Buffer, record = new FlowRecord(this.#known)): Promise<void> {
-    await this.#take(record, message, viewOf(message), 0, message.length)
+  /** Takes one pbflow.Record. What cannot be read is counted and kept; rows that `delivery` knows are left out. */
+  async takeOne(message: Buffer, record = new FlowRecord(this.#known), delivery?: Delivery): Promise<void> {
+    await this.#take(record, message, viewOf(message), 0, message.length, delivery)
   }
 
   /** For several records in a row, one after the other. */
@@ -62,30 +63,38 @@ export class Intake {
   }
 
   /** `record` is of the caller alone: others take their turn while this one waits for room. */
-  async #take(record: FlowRecord, bytes: Buffer, view: DataView, start: number, end: number): Promise<void> {
+  async #take(record: FlowRecord, bytes: Buffer, view: DataView, start: number, end: number, delivery?: Delivery): Promise<void> {
     const { instruments } = this.#context
     instruments.received(1)
     if (!this.#read(record, bytes, view, start, end)) return
     if (!isIp(record)) return instruments.discarded(1, 'unknown_kind')
     if (record.isDuplicate) return instruments.discarded(1, 'repeated')
-    await this.#write(record, { reporter: this.#reporterOf(record), received: Date.now() * 1000 })
+    await this.#write(record, { reporter: this.#reporterOf(record), received: Date.now() * 1000 }, delivery)
   }
 
   /** Nobody else writes between the look for room and the row. */
-  async #write(record: FlowRecord, seen: Seen): Promise<void> {
+  async #write(record: FlowRecord, seen: Seen, delivery?: Delivery): Promise<void> {
     const { outbox } = this.#context
     const { counts, drops } = rowsOf(record)
-    if (counts) {
+    if (counts && this.#isNew('flow', delivery)) {
       while (outbox.block('flow').full) await outbox.ready()
       this.#flows().write(record, seen)
+      tell(outbox.block('flow'), delivery)
     }
-    if (drops) {
+    if (drops && this.#isNew('drop', delivery)) {
       while (outbox.block('flow').full) await outbox.ready()
       this.#flows().writeDrop(record, seen)
+      tell(outbox.block('flow'), delivery)
     }
-    if (!hasDns(record)) return
+    if (!hasDns(record) || !this.#isNew('request', delivery)) return
     while (outbox.block('request').full) await outbox.ready()
-    outbox.block('request').add(dnsRequest(record, seen, this.#options.cluster))
+    outbox.block('request').add(dnsRequest(record, seen, this.#options.cluster), delivery?.id)
+  }
+
+  #isNew(row: RowName, delivery: Delivery | undefined): boolean {
+    if (!delivery?.select(row)) return true
+    this.#context.instruments.discarded(1, 'repeated')
+    return false
   }
 
   #read(record: FlowRecord, bytes: Buffer, view: DataView, start: number, end: number): boolean {
@@ -122,4 +131,9 @@ export class Intake {
     this.#reporters.set(key, text)
     return text
   }
+}
+
+/** Notes by what the row that was just written is known. */
+function tell({ ids, rows }: BlockBuilder, delivery: Delivery | undefined): void {
+  if (delivery) ids.set(delivery.id, (rows - 1) * 8)
 }

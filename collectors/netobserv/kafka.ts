@@ -10,6 +10,7 @@ import { type TlsOptions, tlsSchema } from '../address.ts'
 import type { Source, SourceContext } from '../source.ts'
 import { Intake } from './intake.ts'
 import { commonUplinks } from './interfaces.ts'
+import { Delivery, recallRows } from './replay.ts'
 import { recordProperties } from './source.ts'
 
 const setting = 'collect.netobserv_kafka'
@@ -150,17 +151,20 @@ async function subscribed(
   return undefined
 }
 
-/** Reads a partition for as long as it is ours. Its position moves when the rows are durable. */
+/** Reads a partition for as long as it is ours. Its position moves when the rows are durable, and what is durable before it is left out. */
 async function consume(assignment: Assignment, intake: Intake, { outbox }: SourceContext): Promise<void> {
   const record = intake.recordToReadInto()
+  const delivery = new Delivery(assignment.partition, await recallRows(outbox, netobservKafka.name))
   while (!assignment.signal.aborted) {
     const messages = await assignment.read({ maxBytes: bytesAtOnce })
     const last = messages.at(-1)
     if (!last) continue
-    for (const { headers, body } of messages) {
+    for (const message of messages) {
+      const { headers, body } = message
       const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+      delivery.begin(message)
       if (headers.unreadable) intake.refuse(headers.unreadable, bytes)
-      else await intake.takeOne(bytes, record)
+      else await intake.takeOne(bytes, record, delivery)
     }
     await outbox.durable()
     await assignment.commit({ offset: last.offset + 1, metadata: '' })
