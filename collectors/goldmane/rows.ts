@@ -64,7 +64,7 @@ export function rowsOf(flow: GoldmaneFlow, counts: Counts, context: RowContext):
 function commonOf({ known, start, end }: GoldmaneFlow, context: RowContext) {
   const { key, decision } = known
   return {
-    time: start * 1e6,
+    time: start ? start * 1e6 : context.received,
     ...context,
     reporter_kind: 'node',
     layer: 'kernel',

@@ -67,6 +67,8 @@ test('at the source the same conversation reads the other way round', t => {
   t.like(reply, { direction: 'egress', src_workload: 'cart', bytes: 800, packets: 8 })
 })
 
+test('what has no time has the one it came at', t => t.is(rows(flow(0))[0].time, 5))
+
 test('a row without an answer has no row of answers', t => {
   t.is(rows(flow(0, {}, { packets_out: 0, bytes_out: 0 })).length, 1)
 })
