@@ -16,6 +16,7 @@ export const discardReasons = {
   incomplete: 'A histogram of which not all buckets came in time.',
   agent_event: 'An event of the agent in an exported file, which is no flow.',
   debug_event: 'A debug event in an exported file, which is no flow.',
+  busy: 'The bus takes nothing for long; the sender was told so.',
   unreadable: 'The enricher cannot read the block; it is on the dead-letter topic.',
   over_budget: 'The oldest stored hour made room, as the tables took more than clickhouse.max_bytes.',
   refused: 'ClickHouse refuses the block; it is on the dead-letter topic.',
