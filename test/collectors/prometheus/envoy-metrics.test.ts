@@ -137,6 +137,7 @@ test('no bytes end anything but their own stream', async t => {
     messages: (async function* () {
       yield* messages
     })(),
+    send: async () => t.fail('the service answers once'),
   })
   await fc.assert(
     fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 3 }), async noise => {
