@@ -1,11 +1,14 @@
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
+import type { FlowExportOptions } from './ipfix/options.ts'
+import { flowExport } from './ipfix/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles] as const
+export const sources = [hubble, hubbleFiles, flowExport] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
   hubble?: HubbleOptions
   hubble_files?: HubbleFilesOptions
+  flow_export?: FlowExportOptions
 }
