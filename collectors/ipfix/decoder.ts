@@ -2,7 +2,7 @@ import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { DiscardReason, Instruments } from '../../runtime/telemetry.ts'
 import type { Outbox } from '../outbox.ts'
 import { UndecodableError } from '../protobuf/cursor.ts'
-import { FlowRows, type Message, maxRun } from './flow-rows.ts'
+import { FlowRows, type Message, type RunOptions, maxRun } from './flow-rows.ts'
 import { type HeldSet, HeldSets, waitsFor } from './held-sets.ts'
 import { Losses } from './losses.ts'
 import { type Head, readHead } from './message.ts'
@@ -237,7 +237,7 @@ export class Decoder {
     for (let done = 0; done < count;) {
       const rows = this.#open() ?? (await this.#openNext())
       const run = Math.min(count - done, maxRun, rows.builder.capacity - rows.builder.rows)
-      rows.begin(message, run, { cluster: this.#options.cluster, isReply: 'unknown' })
+      rows.begin(message, run, { cluster: this.#options.cluster, isReply: 'unknown', hasIcmp: plan.hasIcmp })
       rows.read(forward, plan, { bytes, start: start + done * recordLength, stride: recordLength, count: run })
       rows.end(run)
       done += run
@@ -264,18 +264,22 @@ export class Decoder {
     const hasReply =
       plan.reply !== undefined && plan.replyCounters.some(field => uint(set.bytes, at + layout.offsets[field], layout.lengths[field]) > 0)
     const rows = this.#open() ?? (await this.#openNext())
-    this.#takeWay(rows, plan.forward, { plan: layout, set, at, isReply: plan.reply ? 'no' : 'unknown' })
+    const { cluster } = this.#options
+    const { hasIcmp } = plan
+    const record = { layout, set, at }
+    this.#takeWay(rows, plan.forward, record, { cluster, hasIcmp, isReply: hasReply ? 'no' : 'unknown' })
     if (!plan.reply || !hasReply) return
-    this.#takeWay(this.#open() ?? (await this.#openNext()), plan.reply, { plan: layout, set, at, isReply: 'yes' })
+    this.#takeWay(this.#open() ?? (await this.#openNext()), plan.reply, record, { cluster, hasIcmp, isReply: 'yes' })
   }
 
   #takeWay(
     rows: FlowRows,
     operations: Int32Array,
-    { plan, set, at, isReply }: { plan: Pick<Plan, 'offsets' | 'lengths'>; set: DataSet; at: number; isReply: 'yes' | 'no' | 'unknown' },
+    { layout, set, at }: { layout: Pick<Plan, 'offsets' | 'lengths'>; set: DataSet; at: number },
+    options: RunOptions,
   ): void {
-    rows.begin(set.message, 1, { cluster: this.#options.cluster, isReply })
-    rows.read(operations, plan, { bytes: set.bytes, start: at, stride: 0, count: 1 })
+    rows.begin(set.message, 1, options)
+    rows.read(operations, layout, { bytes: set.bytes, start: at, stride: 0, count: 1 })
     rows.end(1)
   }
 
@@ -327,7 +331,7 @@ export class Decoder {
     })
     this.#noteUptime(session, head.uptime)
     session.sequence.take(head.sequence, 1, received / 1000)
-    const message: Message = { session, received, exported: received, booted: NaN, uptime: NaN }
+    const message: Message = { session, received, exported: received, uptime: NaN }
     let at = head.start
     for (let i = 0; i < head.samples; i++) {
       if (at + 8 > bytes.length) throw new UndecodableError('a datagram ends before its samples', at)
@@ -382,8 +386,6 @@ export class Decoder {
   }
 }
 
-function messageOf({ version, exported, uptime }: Head, session: Session, received: number): Message {
-  const micros = exported > 0 ? exported * 1000 : received
-  if (version === 10) return { session, received, exported: micros, booted: session.systemInit || NaN, uptime: NaN }
-  return { session, received, exported: micros, booted: exported - uptime, uptime }
+function messageOf({ exported, uptime }: Head, session: Session, received: number): Message {
+  return { session, received, exported: exported > 0 ? exported * 1000 : received, uptime }
 }

@@ -18,10 +18,17 @@ export interface Message {
   received: number
   /** When it was sent, by the exporter's clock, microseconds. */
   exported: number
-  /** Milliseconds since 1970 from which the exporter counts its uptime; NaN where it does not say. */
-  booted: number
-  /** Milliseconds the exporter was up; only the difference to the times of flows counts. */
+  /** Milliseconds the exporter was up when it was sent; NaN where the protocol does not say. */
   uptime: number
+}
+
+/** What records that are written together have in common besides their message. */
+export interface RunOptions {
+  cluster: string
+  /** Which way they went, where it is known. */
+  isReply: 'yes' | 'no' | 'unknown'
+  /** Whether they tell ICMP type and code by elements of their own. */
+  hasIcmp: boolean
 }
 
 /** Reads a field of `count` records, `stride` bytes apart, into the rows from `row` on. */
@@ -58,10 +65,11 @@ export class FlowRows {
   readonly #start = new Float64Array(maxRun)
   readonly #end = new Float64Array(maxRun)
   readonly #duration = new Float64Array(maxRun)
-  /** Milliseconds since 1970 from which the uptime of the record counts. */
+  /** Milliseconds since 1970 from which the uptime of the record counts, 0 when nobody says. */
   readonly #booted = new Float64Array(maxRun)
   readonly #protocol = new Uint8Array(maxRun)
   #first = 0
+  #hasIcmp = false
   #message!: Message
 
   constructor(builder: BlockBuilder) {
@@ -120,9 +128,10 @@ export class FlowRows {
     return this.#builder
   }
 
-  /** Begins with `count` records of a message, as rows from `builder.rows` on; `reply` where it is known which way they went. */
-  begin(message: Message, count: number, { cluster, isReply }: { cluster: string; isReply: 'yes' | 'no' | 'unknown' }): void {
+  /** Begins with `count` records of a message, as rows from `builder.rows` on. */
+  begin(message: Message, count: number, { cluster, isReply, hasIcmp }: RunOptions): void {
     this.#message = message
+    this.#hasIcmp = hasIcmp
     const row = (this.#first = this.#builder.rows)
     if (this.#filling !== this.#builder.filling) {
       this.#filling = this.#builder.filling
@@ -138,11 +147,12 @@ export class FlowRows {
     setAll(labels.type, 'l3_l4', row, count)
     setAll(labels.verdict, 'forwarded', row, count)
     if (isReply !== 'unknown') setAll(labels.isReply, isReply, row, count)
-    const { weight } = session.sampling
+    const { sampling, systemInit } = session
+    const { weight } = sampling
     if (weight !== 1) for (let i = row; i < row + count; i++) this.#numbers.weight[i] = weight
     for (let i = 0; i < count; i++) {
       this.#start[i] = this.#end[i] = this.#duration[i] = this.#protocol[i] = 0
-      this.#booted[i] = message.booted
+      this.#booted[i] = systemInit
     }
   }
 
@@ -174,7 +184,7 @@ export class FlowRows {
 
   /** Writes one sampled packet as a row. */
   sample(message: Message, bytes: Uint8Array, sample: Sample, cluster: string): void {
-    this.begin(message, 1, { cluster, isReply: 'unknown' })
+    this.begin(message, 1, { cluster, isReply: 'unknown', hasIcmp: true })
     const row = this.#first
     const { packet } = sample
     const { session } = message
@@ -227,8 +237,8 @@ export class FlowRows {
     this.#protocolCodes.set(row, protocol)
     this.#forgetSameAddress(at)
     if (protocol !== protocolNumbers.icmp && protocol !== protocolNumbers.icmpv6) return
-    // Exporters put type and code where the port of the destination is.
-    if (numbers.icmpType[row] === 0 && numbers.icmpCode[row] === 0) {
+    // Exporters that have no elements for them put type and code where the port of the destination is.
+    if (!this.#hasIcmp) {
       numbers.icmpType[row] = numbers.dstPort[row] >> 8
       numbers.icmpCode[row] = numbers.dstPort[row] & 255
     }
@@ -328,9 +338,8 @@ export class FlowRows {
   /** Uptimes begin again after 49.7 days: only how far they are from that of the message counts. */
   #ofUptime(value: number, booted: number): number {
     const { uptime, exported } = this.#message
-    if (Number.isNaN(booted)) return 0
-    if (Number.isNaN(uptime)) return (booted + value) * 1000
-    return exported + ((value - uptime) | 0) * 1000
+    if (!Number.isNaN(uptime)) return exported + ((value - uptime) | 0) * 1000
+    return booted && exported + ((booted + value - Math.floor(exported / 1000)) | 0) * 1000
   }
 
   #perRecord(set: (value: number, i: number, row: number) => void): Copy {

@@ -18,6 +18,8 @@ export interface Plan {
   replyCounters: readonly number[]
   /** Whether its records say between which addresses. */
   hasAddress: boolean
+  /** Whether they tell ICMP type and code. */
+  hasIcmp: boolean
 }
 
 const codeOf = new Map<CopyName, number>(copies.map((name, code) => [name, code]))
@@ -39,6 +41,7 @@ export function compile(template: Template): Plan {
     forward: operations(forward),
     reply: replyCounters.length ? operations(reply) : undefined,
     replyCounters,
+    hasIcmp: (['icmpTypeCode', 'icmpType', 'icmpCode'] as const).some(name => forward.has(name)),
     hasAddress: (['srcAddress4', 'srcAddress6', 'dstAddress4', 'dstAddress6'] as const).some(name => forward.has(name)),
   }
 }
