@@ -18,6 +18,7 @@ export class Sessions {
   readonly #onForgotten: (session: Session) => void
   /** In the order in which they were last heard. */
   readonly #sessions = new Map<string, Session>()
+  /** By protocol and address: numbers of domains and templates mean something within a protocol. */
   readonly #exporters = new Map<string, { exporter: Exporter; sessions: number }>()
   #lastKey = ''
   #last: Session | undefined
@@ -48,9 +49,10 @@ export class Sessions {
   }
 
   #open({ protocol, address, domain, unit }: SessionKey): Session {
-    const known = this.#exporters.get(address) ?? { exporter: new Exporter(address, this.#options[address]), sessions: 0 }
+    const key = `${protocol} ${address}`
+    const known = this.#exporters.get(key) ?? { exporter: new Exporter(address, this.#options[address]), sessions: 0 }
     known.sessions++
-    this.#exporters.set(address, known)
+    this.#exporters.set(key, known)
     return new Session({ protocol, exporter: known.exporter, domain, unit, limits: this.#limits })
   }
 
@@ -58,8 +60,8 @@ export class Sessions {
     const [[key, session]] = this.#sessions
     this.#sessions.delete(key)
     this.#onForgotten(session)
-    const { address } = session.exporter
-    const known = this.#exporters.get(address)
-    if (known && --known.sessions === 0) this.#exporters.delete(address)
+    const exporter = `${session.protocol} ${session.exporter.address}`
+    const known = this.#exporters.get(exporter)
+    if (known && --known.sessions === 0) this.#exporters.delete(exporter)
   }
 }
