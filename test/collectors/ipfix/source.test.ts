@@ -4,8 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import type { FlowExportOptions } from '../../../collectors/ipfix/options.ts'
 import { flowExport } from '../../../collectors/ipfix/source.ts'
+import type { Outbox } from '../../../collectors/outbox.ts'
 import { openPublisher } from '../../../collectors/publisher.ts'
 import type { SourceStatus } from '../../../collectors/source.ts'
+import { Block } from '../../../runtime/block/block.ts'
+import { BlockBuilder } from '../../../runtime/block/builder.ts'
+import { kinds } from '../../../schema/record.ts'
 import { openTestBus } from '../../helpers/bus.ts'
 import { quietLog } from '../../helpers/clickhouse.ts'
 import { deadLetters, published, start } from '../hubble/running.ts'
@@ -142,4 +146,55 @@ test('a port that somebody else has is an error that names it', async t => {
   const second = start(flowExport, { netflow: { port: ports.netflow }, ipfix: false, sflow: false }, bus)
   const error = await t.throwsAsync(async () => second[Symbol.asyncDispose]())
   t.regex(error?.message ?? '', new RegExp(`cannot listen on 127.0.0.1:${ports.netflow}`))
+})
+
+test('while nothing can be published the kernel drops what comes, and what is missing afterwards is told to the flow', async t => {
+  const gate = Promise.withResolvers<void>()
+  const builders = { flow: new BlockBuilder(kinds.flow, 64), loss: new BlockBuilder(kinds.loss, 1024) }
+  const losses: Record<string, unknown>[] = []
+  let flows = 0
+  const outbox: Outbox = {
+    block: kind => builders[kind as keyof typeof builders],
+    from() {},
+    silent() {},
+    async ready() {
+      await gate.promise
+      flows += builders.flow.rows
+      builders.flow.reset()
+    },
+    async durable() {},
+    async flush() {},
+    deadLetter() {},
+    async *published() {},
+  }
+  const stop = new AbortController()
+  const statuses: SourceStatus[] = []
+  const instruments = { received() {}, sent() {}, discarded() {} }
+  const running = flowExport.run(
+    { netflow: false, ipfix: { port: 0 }, sflow: false, queue_bytes: 1 << 20, receive_buffer_bytes: 1 << 16 },
+    { outbox, signal: stop.signal, log: quietLog, instruments, status: status => void statuses.push(status) },
+  )
+  await until(() => statuses.length > 0)
+  const [address] = (statuses[0].detail as { listening: string[] }).listening
+  const socket = createSocket('udp4')
+  const send = (bytes: Buffer) =>
+    new Promise<void>(resolve => socket.send(bytes, Number(address.split(':')[1]), '127.0.0.1', () => resolve()))
+  const perDatagram = 80
+  const datagrams = 1500
+  const records = data(...Array.from({ length: perDatagram }, () => 1))
+  for (let sent = 0; sent < datagrams; sent++) await send(ipfix([template, records], { sequence: sent * perDatagram }))
+  gate.resolve()
+  await until(() => flows > 0)
+  await sleep(300)
+  await send(ipfix([records], { sequence: datagrams * perDatagram }))
+  await sleep(100)
+  stop.abort()
+  await running
+  socket.close()
+  flows += builders.flow.rows
+  losses.push(...new Block(builders.loss.encode(), kinds.loss).records())
+  const counted = (reason: string) => losses.filter(loss => loss.reason === reason).reduce((sum, { count }) => sum + Number(count), 0)
+  t.true(counted('receive_buffer_full') > 0)
+  t.is(flows + counted('sequence_gap'), (datagrams + 1) * perDatagram)
+  t.is(counted('sequence_gap'), counted('receive_buffer_full') * perDatagram)
 })
