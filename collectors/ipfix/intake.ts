@@ -1,9 +1,11 @@
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setImmediate as breathe, setTimeout as pause } from 'node:timers/promises'
 import type { Datagram, Decoder } from './decoder.ts'
 import type { RingReader } from './ring.ts'
 
 /** After so many datagrams everybody else has a turn. */
 const atOnce = 64
+/** While datagrams come, they are looked for so often: to be woken by each of them costs more than to read it. */
+const pauseMs = 5
 const sweepMs = 1000
 
 /**
@@ -33,14 +35,15 @@ export class Intake {
 
   /** Reads what is there, does what is due, and sleeps for a second at the most if there is no more. */
   async round(): Promise<void> {
-    await this.#inTurn(() => this.#readSome())
+    const count = await this.#inTurn(() => this.#readSome())
     const now = Date.now()
     if (now - this.#swept >= sweepMs) {
       this.#swept = now
       await this.#inTurn(() => this.#decoder.sweep(now))
     }
-    if (this.#reader.sleep()) await this.#sleep()
-    else await breathe()
+    if (count === atOnce) await breathe()
+    else if (count > 0) await pause(pauseMs)
+    else if (this.#reader.sleep()) await this.#sleep()
   }
 
   /** Reads all that is left and tells what nobody can tell later. */
@@ -59,8 +62,8 @@ export class Intake {
     })
   }
 
-  /** Returns whether there was any datagram. */
-  async #readSome(): Promise<boolean> {
+  /** Returns how many datagrams there were. */
+  async #readSome(): Promise<number> {
     let count = 0
     for (let datagram = this.#reader.next(); datagram; datagram = this.#reader.next()) {
       await this.#decoder.take(datagram)
@@ -68,7 +71,7 @@ export class Intake {
       if (++count === atOnce) break
     }
     this.#decoder.count()
-    return count > 0
+    return count
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
