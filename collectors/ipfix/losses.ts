@@ -46,6 +46,19 @@ export class Losses {
     this.add({ source: session.protocol, reporter: session.reporter, stage: 'agent', reason, count, known: true })
   }
 
+  /** Data that was given up, as its template did not come. */
+  withoutTemplate(session: Session, count: number): void {
+    this.add({
+      source: session.protocol,
+      reporter: session.reporter,
+      stage: 'collector',
+      reason: 'no_template',
+      count,
+      known: false,
+      detail: `${count} sets of data whose template did not come`,
+    })
+  }
+
   add(loss: Loss): void {
     if (loss.count > 0 && this.#waiting.length < maxWaiting) this.#waiting.push({ ...loss, time: Date.now() * 1000 })
   }

@@ -30,6 +30,8 @@ export const defaults = {
   maxExporters: 4096,
   maxTemplates: 1024,
   maxTemplateFields: 512,
+  /** Of all exporters together, about 100 bytes each. */
+  allTemplateFields: 1 << 20,
   templateSeconds: 86_400,
   holdSeconds: 600,
   holdBytes: 16 << 20,
@@ -112,6 +114,6 @@ export const optionsSchema = {
       'Seconds after which a template that was not sent again is forgotten.',
     ),
     hold_seconds: integer(0, 86_400, defaults.holdSeconds, 'Seconds data waits for its template.'),
-    hold_bytes: integer(0, 1 << 30, defaults.holdBytes, 'Bytes of data that may wait for templates.'),
+    hold_bytes: integer(0, 1 << 30, defaults.holdBytes, 'Bytes of data that may wait for templates; 256 are counted for each set besides.'),
   },
 }

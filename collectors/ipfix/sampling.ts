@@ -19,10 +19,6 @@ export class Sampling {
     return only
   }
 
-  get hasInterfaces(): boolean {
-    return this.#interfaces.size > 0
-  }
-
   ofSampler(id: number): number | undefined {
     return this.#samplers.get(id)
   }

@@ -1,3 +1,4 @@
+import type { Budget } from './budget.ts'
 import { type Plan, compile } from './plan.ts'
 import { Sampling } from './sampling.ts'
 import { Sequence, type SequenceUnit } from './sequence.ts'
@@ -17,6 +18,8 @@ export interface Limits {
   exporters: number
   templates: number
   fields: number
+  /** Fields of the templates of all exporters. */
+  allFields: number
   templateSeconds: number
 }
 
@@ -45,6 +48,8 @@ interface Known {
   refreshed: number
 }
 
+/** An uptime that is lower by more than this is another one; by less, the datagram is late. */
+const lateMs = 10_000
 const maxInterfaces = 4096
 const maxDomains = 1024
 const maxSources = 1024
@@ -62,12 +67,11 @@ export class Session {
   readonly notSent = new Map<string, number>()
   /** Milliseconds since 1970 at which the device started, where it said so (systemInitTimeMilliseconds in options). */
   systemInit = 0
-  uptime = 0
-  /** How many sets came for which there is no template. */
-  withoutTemplate = 0
+  #uptime = 0
   readonly #templates = new Map<number, Known>()
   readonly #interfaces = new Map<number, string>()
   readonly #limits: Limits
+  readonly #fields: Budget
 
   constructor({
     protocol,
@@ -75,12 +79,14 @@ export class Session {
     domain,
     unit,
     limits,
+    fields,
   }: {
     protocol: Protocol
     exporter: Exporter
     domain: number
     unit: SequenceUnit
     limits: Limits
+    fields: Budget
   }) {
     this.protocol = protocol
     this.exporter = exporter
@@ -88,6 +94,7 @@ export class Session {
     this.sampling = new Sampling(exporter.options.sampling_rate)
     this.sequence = new Sequence(unit)
     this.#limits = limits
+    this.#fields = fields
     if (exporter.domains.size < maxDomains) exporter.domains.add(domain)
   }
 
@@ -95,18 +102,26 @@ export class Session {
     return this.exporter.reporter(this.domain)
   }
 
-  get templates(): number {
-    return this.#templates.size
+  /** Notes for how many milliseconds the exporter is up: one that began anew has lost nothing. */
+  noteUptime(uptime: number): void {
+    const back = this.#uptime - uptime
+    if (back > 0 && back <= lateMs) return
+    if (back > lateMs) {
+      this.sequence.restart()
+      this.sources.clear()
+      this.notSent.clear()
+    }
+    this.#uptime = uptime
   }
 
   /** The plan of a set, unless its template is unknown or too old. */
   plan(id: number, now: number): Plan | undefined {
-    const known = this.#templates.get(id) ?? this.exporter.templates.get(`${this.domain}/${id}`)
+    const known = this.#templates.get(id) ?? this.exporter.templates.get(this.#sharedKey(id))
     if (!known || now - known.refreshed > this.#limits.templateSeconds * 1000) return undefined
     return known.plan
   }
 
-  /** Keeps a template. Returns false when there are too many. */
+  /** Keeps a template. Returns false when there are too many, or too many fields in those of all exporters. */
   declare(template: Template, now: number): boolean {
     const known = this.#templates.get(template.id)
     if (known && isSameTemplate(known.plan.template, template)) {
@@ -114,11 +129,11 @@ export class Session {
       return true
     }
     if (!known && this.#templates.size >= this.#limits.templates) return false
-    const plan = { plan: compile(template), refreshed: now }
-    this.#templates.set(template.id, plan)
-    const shared = this.exporter.templates
-    const key = `${this.domain}/${template.id}`
-    if (shared.has(key) || shared.size < this.#limits.templates) shared.set(key, plan)
+    if (!this.#fields.take(template.fields.length)) return false
+    if (known) this.#forget(known)
+    const declared = { plan: compile(template), refreshed: now }
+    this.#templates.set(template.id, declared)
+    this.exporter.templates.set(this.#sharedKey(template.id), declared)
     return true
   }
 
@@ -126,11 +141,23 @@ export class Session {
   withdraw(id: number): void {
     const isWithdrawn = (template: Template) =>
       id === template.id || (id === 2 && template.scopes === undefined) || (id === 3 && template.scopes !== undefined)
-    for (const [each, { plan }] of this.#templates) {
-      if (!isWithdrawn(plan.template)) continue
-      this.#templates.delete(each)
-      this.exporter.templates.delete(`${this.domain}/${each}`)
-    }
+    for (const known of this.#templates.values()) if (isWithdrawn(known.plan.template)) this.#forget(known)
+  }
+
+  /** Forgets all templates: the process is not heard any more. */
+  close(): void {
+    for (const known of this.#templates.values()) this.#forget(known)
+  }
+
+  #forget(known: Known): void {
+    const { id, fields } = known.plan.template
+    this.#fields.give(fields.length)
+    this.#templates.delete(id)
+    if (this.exporter.templates.get(this.#sharedKey(id)) === known) this.exporter.templates.delete(this.#sharedKey(id))
+  }
+
+  #sharedKey(id: number): string {
+    return `${this.domain}/${id}`
   }
 
   nameInterface(index: number, name: string): void {

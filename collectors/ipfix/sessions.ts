@@ -1,3 +1,4 @@
+import { Budget } from './budget.ts'
 import { Exporter, type ExporterOptions, type Limits, type Protocol, Session } from './session.ts'
 import type { SequenceUnit } from './sequence.ts'
 
@@ -14,6 +15,7 @@ export interface SessionKey {
 /** Every exporter that is known. Of too many, the one that was silent longest is forgotten. */
 export class Sessions {
   readonly #limits: Limits
+  readonly #fields: Budget
   readonly #options: Readonly<Record<string, ExporterOptions>>
   readonly #onForgotten: (session: Session) => void
   /** In the order in which they were last heard. */
@@ -25,6 +27,7 @@ export class Sessions {
 
   constructor(limits: Limits, options: Readonly<Record<string, ExporterOptions>>, onForgotten: (session: Session) => void) {
     this.#limits = limits
+    this.#fields = new Budget(limits.allFields)
     this.#options = options
     this.#onForgotten = onForgotten
   }
@@ -53,13 +56,14 @@ export class Sessions {
     const known = this.#exporters.get(key) ?? { exporter: new Exporter(address, this.#options[address]), sessions: 0 }
     known.sessions++
     this.#exporters.set(key, known)
-    return new Session({ protocol, exporter: known.exporter, domain, unit, limits: this.#limits })
+    return new Session({ protocol, exporter: known.exporter, domain, unit, limits: this.#limits, fields: this.#fields })
   }
 
   #forgetOldest(): void {
     const [[key, session]] = this.#sessions
     this.#sessions.delete(key)
     this.#onForgotten(session)
+    session.close()
     const exporter = `${session.protocol} ${session.exporter.address}`
     const known = this.#exporters.get(exporter)
     if (known && --known.sessions === 0) this.#exporters.delete(exporter)

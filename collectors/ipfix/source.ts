@@ -31,7 +31,7 @@ async function collect(options: FlowExportOptions, context: SourceContext): Prom
   const drops = new KernelDrops(listening)
   const poll = async () => {
     for (const loss of await drops.poll()) decoder.losses.add(loss)
-    context.status({ ready: true, detail: { listening: listening.map(nameOf), exporters: decoder.sessions.exporters } })
+    context.status({ ready: true, detail: { listening: listening.map(nameOf), exporters: decoder.exporters } })
   }
   const wake = () => intake.wake()
   signal.addEventListener('abort', wake, { once: true })
@@ -59,6 +59,7 @@ function decoderOf(options: FlowExportOptions, { outbox, instruments }: SourceCo
       exporters: options.max_exporters ?? defaults.maxExporters,
       templates: options.max_templates ?? defaults.maxTemplates,
       fields: options.max_template_fields ?? defaults.maxTemplateFields,
+      allFields: defaults.allTemplateFields,
       templateSeconds: options.template_seconds ?? defaults.templateSeconds,
     },
     hold: {

@@ -51,5 +51,5 @@ const firewallReasons: Readonly<Record<number, string>> = {
   1003: 'to_the_box_denied',
   1004: 'first_packet_not_syn',
 }
-/** Extended event of Cisco ASA (33002): why a flow was denied. */
-export const firewallReason = (event: number): string => firewallReasons[event] ?? 'policy_denied'
+/** Extended event of Cisco ASA (33002): why a flow was denied, '' for other events. */
+export const firewallReason = (event: number): string => (event > 1000 && event < 2000 ? (firewallReasons[event] ?? 'policy_denied') : '')

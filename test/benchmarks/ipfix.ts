@@ -27,7 +27,7 @@ const outbox: Outbox = {
   async *published() {},
 }
 const instruments = { received() {}, sent() {}, discarded() {} }
-const limits = { exporters: 64, templates: 64, fields: 64, templateSeconds: 86_400 }
+const limits = { exporters: 64, templates: 64, fields: 64, allFields: 10_000, templateSeconds: 86_400 }
 const hold = { maxBytes: 1 << 20, maxMs: 60_000 }
 const decoder = new Decoder({ outbox, instruments, cluster: '', exporters: {}, limits, hold })
 const take = (bytes: Uint8Array) => decoder.take({ bytes, address: '192.0.2.1', process: 1, received: Date.now() * 1000 })

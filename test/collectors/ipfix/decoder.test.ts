@@ -306,7 +306,7 @@ test('a template nobody sent again for long is forgotten', async t => {
 })
 
 test('data waits for its template, in order, for so long and in so many bytes', async t => {
-  const opened = openDecoder({ hold: { maxBytes: 30, maxMs: 60_000 } })
+  const opened = openDecoder({ hold: { maxBytes: 600, maxMs: 60_000 } })
   for (const count of [1, 2, 3]) await opened.take(netflow9([data(256, count)], { sequence: count }))
   await opened.take(netflow9([netflowTemplate(256, bytes4)], { sequence: 4 }))
   t.deepEqual(
@@ -317,14 +317,18 @@ test('data waits for its template, in order, for so long and in so many bytes', 
 })
 
 test('templates, fields and exporters are limited', async t => {
-  const limits = { exporters: 2, templates: 2, fields: 3, templateSeconds: 3600 }
+  const limits = { exporters: 2, templates: 2, fields: 3, allFields: 6, templateSeconds: 3600 }
   const opened = openDecoder({ limits })
   for (const id of [256, 257, 258]) await opened.take(templates.netflow9(id, bytes4))
   await opened.take(templates.ipfix(300, [...bytes4, { id: 2, length: 4 }]))
   opened.rows()
   t.deepEqual(opened.discarded, { over_limit: 2 })
   for (let last = 10; last < 20; last++) await opened.take(templates.ipfix(256, bytes4), { address: `192.0.2.${last}` })
-  t.is(opened.decoder.sessions.exporters, 2)
+  t.is(opened.decoder.exporters, 2)
+  // Those that are forgotten make room: the last two have three fields each.
+  await opened.take(ipfix([data(256, 1)]), { address: '192.0.2.19' })
+  t.deepEqual(opened.discarded, { over_limit: 2 })
+  t.is(opened.rows().length, 1)
 })
 
 const optionFields = {

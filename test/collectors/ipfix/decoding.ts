@@ -9,7 +9,7 @@ export type Row = Record<string, unknown>
 /** When the datagrams of tests come, in microseconds. */
 export const received = 1_700_000_000_000_000
 
-const limits = { exporters: 64, templates: 256, fields: 256, templateSeconds: 86_400 }
+const limits = { exporters: 64, templates: 256, fields: 256, allFields: 10_000, templateSeconds: 86_400 }
 const hold = { maxBytes: 1 << 20, maxMs: 60_000 }
 
 /** A decoder whose records are kept as objects. */
