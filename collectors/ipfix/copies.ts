@@ -9,6 +9,8 @@ import { isZero, ntpMicros, text, uint, uint32 } from './wire.ts'
 export type Copy = (bytes: Uint8Array, at: number, length: number, stride: number, count: number, row: number) => void
 
 const maxText = 256
+/** The flags among the control bits, which may come with the length of the header above them (RFC 7125). */
+const tcpFlagBits = 0x1ff
 
 /** All the ways in which fields are read into the columns of a builder. */
 export function makeCopies(columns: FlowColumns, run: Run): Record<CopyName, Copy> {
@@ -28,7 +30,7 @@ export function makeCopies(columns: FlowColumns, run: Run): Record<CopyName, Cop
     srcPort: intoNumbers(numbers.srcPort),
     dstPort: intoNumbers(numbers.dstPort),
     protocol: perRecord((value, i) => void (run.protocol[i] = value)),
-    tcpFlags: intoNumbers(numbers.tcpFlags),
+    tcpFlags: perRecord((value, _, row) => void (numbers.tcpFlags[row] = value & tcpFlagBits)),
     dscp: intoNumbers(numbers.dscp),
     tos: perRecord((value, _, row) => void (numbers.dscp[row] = (value & 255) >> 2)),
     bytes: intoWide(wides.bytes),
@@ -104,7 +106,7 @@ function weightCopies({ numbers: { weight } }: FlowColumns, run: Run) {
       if (value > 0) weight[row] = value
     }),
     sampler: perRecord((value, _, row) => {
-      weight[row] = run.message.session.sampling.ofSampler(value) ?? weight[row]
+      weight[row] = run.message.session.sampling.ofSampler(value, weight[row])
     }),
     samplingInterface: perRecord((value, _, row) => {
       weight[row] = run.message.session.sampling.ofInterface(value) ?? weight[row]

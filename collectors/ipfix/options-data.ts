@@ -21,28 +21,30 @@ const ids = {
   samplingProbability: 311,
 } as const
 
+const maxName = 256
+
 /** Takes what a record of options says of sampling, interfaces and start. Returns how many flows the exporter says it did not send. */
 export function takeOptions(
-  { template }: Plan,
+  { template, fieldOf }: Plan,
   { offsets, lengths }: Pick<Plan, 'offsets' | 'lengths'>,
   record: { bytes: Uint8Array; start: number; session: Session },
 ): number {
   const { bytes, start, session } = record
-  const at = (id: number) => template.fields.findIndex((field, index) => field.enterprise === 0 && field.id === id && lengths[index] > 0)
   const number = (id: number) => {
-    const field = at(id)
-    return field < 0 || lengths[field] > 8 ? undefined : uint(bytes, start + offsets[field], lengths[field])
+    const field = fieldOf.get(id)
+    if (field === undefined || lengths[field] === 0 || lengths[field] > 8) return undefined
+    return uint(bytes, start + offsets[field], lengths[field])
   }
   const words = (id: number) => {
-    const field = at(id)
-    return field < 0 ? undefined : text(bytes, start + offsets[field], lengths[field])
+    const field = fieldOf.get(id)
+    return field === undefined ? '' : text(bytes, start + offsets[field], Math.min(lengths[field], maxName))
   }
   const index = number(ids.ingressInterface) ?? number(ids.egressInterface)
   const name = words(ids.interfaceName) || words(ids.interfaceDescription)
   if (index !== undefined && name) session.nameInterface(index, name)
   session.systemInit = number(ids.systemInitTimeMilliseconds) ?? session.systemInit
-  const probability = at(ids.samplingProbability)
-  const weight = probability >= 0 ? 1 / float(bytes, start + offsets[probability], lengths[probability]) : weightOf(number)
+  const probability = fieldOf.get(ids.samplingProbability)
+  const weight = probability === undefined ? weightOf(number) : 1 / float(bytes, start + offsets[probability], lengths[probability])
   if (weight !== undefined) setWeight(session, weight, { sampler: number(ids.samplerId) ?? number(ids.selectorId), index })
   return notSent(session, number(ids.notSentFlowTotalCount), template.id)
 }

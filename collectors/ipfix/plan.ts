@@ -5,6 +5,8 @@ import { uint16 } from './wire.ts'
 /** What a template is compiled to: which copy reads which field, as pairs of numbers in `forward` and `reply`. */
 export interface Plan {
   template: Template
+  /** Which field an element is, by its key. */
+  fieldOf: ReadonlyMap<number, number>
   /** Bytes of a record; 0 when it has fields of variable length. */
   recordLength: number
   /** Bytes of the shortest record. */
@@ -37,6 +39,7 @@ export function compile(template: Template): Plan {
   const replyCounters = [reply.get('bytes'), reply.get('packets')].filter(field => field !== undefined)
   return {
     template,
+    fieldOf,
     ...layout(template),
     forward: operations(forward),
     reply: replyCounters.length ? operations(reply) : undefined,

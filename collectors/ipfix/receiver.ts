@@ -37,10 +37,13 @@ function listen(listener: Listener, ring: RingWriter): Promise<Listening> {
   })
 }
 
+/** Linux doubles what it grants, for its own bookkeeping, and says so (socket(7)). */
+const bookkeeping = process.platform === 'linux' ? 2 : 1
+
 const describe = (listener: Listener, socket: Socket): Listening => ({
   ...listener,
   port: socket.address().port,
-  keptBytes: socket.getRecvBufferSize(),
+  keptBytes: socket.getRecvBufferSize() / bookkeeping,
 })
 
 const mappedPrefix = '::ffff:'

@@ -19,8 +19,9 @@ export class Sampling {
     return only
   }
 
-  ofSampler(id: number): number | undefined {
-    return this.#samplers.get(id)
+  /** The weight of what names this sampler. One that nobody told of takes no part where others were told of, as 0 does; else it is `otherwise`. */
+  ofSampler(id: number, otherwise: number): number {
+    return this.#samplers.get(id) ?? (this.#samplers.size ? this.#all || this.#configured : otherwise)
   }
 
   ofInterface(index: number): number | undefined {

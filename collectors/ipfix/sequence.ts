@@ -32,6 +32,9 @@ const maxHoles = 64
 const lateDatagrams = 32
 const lateMs = 2000
 
+/** So many datagrams in a row that only another way of counting explains are no chance. */
+const enoughContradictions = 3
+
 /** a - b of numbers that begin again at 0 after 2^32 - 1. */
 const difference = (a: number, b: number) => (Number.isNaN(b) ? NaN : (a - b) | 0)
 
@@ -92,9 +95,9 @@ export class Sequence {
     return true
   }
 
-  /** Whether the numbers count in this unit: at once as long as nothing spoke for the other one, else at the second time. */
+  /** Whether the numbers count in this unit: at once as long as nothing spoke for the other one, else at the third time in a row. */
   #isCountedIn(unit: SequenceUnit): boolean {
-    if (this.#confirmed && ++this.#contradictions < 2) return false
+    if (this.#confirmed && ++this.#contradictions < enoughContradictions) return false
     this.unit = unit
     this.#holes = []
     return this.#confirm(true)

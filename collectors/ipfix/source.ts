@@ -117,7 +117,6 @@ const openTcp = ({ host = defaults.host, port = defaults.ports.ipfix }: Listener
 function tellBuffers(listening: readonly Listening[], { log }: SourceContext): void {
   for (const { name, host, port, receiveBuffer, keptBytes } of listening) {
     const what = { name, host, port, asked: receiveBuffer, got: keptBytes }
-    // Linux counts its own bookkeeping, too, and says twice what it was asked for.
     if (keptBytes < receiveBuffer) log.warn(what, 'the kernel keeps less than it was asked to: raise net.core.rmem_max')
     else log.info(what, 'listening')
   }

@@ -415,6 +415,18 @@ for (const [how, { options, data: flows, weight }] of Object.entries(optionField
     )
   })
 
+test('of records that name a sampler, those that name none are not sampled', async t => {
+  const opened = openDecoder()
+  const { options } = optionFields['NetFlow 9 by sampler']
+  await opened.take(options)
+  const records = [3, 0].map(sampler => Buffer.concat([ends, uint32(1), u8(sampler)]))
+  await opened.take(netflow9([netflowTemplate(256, [...bytes4, { id: 48, length: 1 }]), set(256, Buffer.concat(records))]))
+  t.deepEqual(
+    opened.rows().map(row => row.weight),
+    [1000, 1],
+  )
+})
+
 test('the sampling rate comes from the head of NetFlow 5, or from the configuration, and so does the name', async t => {
   const opened = openDecoder({ exporters: { '192.0.2.1': { name: 'edge', sampling_rate: 50 } } })
   const records = [{ src: '10.0.0.1', dst: '10.0.0.2', bytes: 10 }]
@@ -589,7 +601,7 @@ const numbers: Record<string, { id: number; lengths: number[]; max?: bigint }> =
   packets: { id: 2, lengths: [1, 2, 4, 8], max: 2n ** 53n - 1n },
   src_port: { id: 7, lengths: [2] },
   dst_port: { id: 11, lengths: [2] },
-  tcp_flags: { id: 6, lengths: [1, 2] },
+  tcp_flags: { id: 6, lengths: [1, 2], max: 0x1ffn },
   vlan: { id: 58, lengths: [2] },
   src_as: { id: 16, lengths: [2, 4] },
   dst_as: { id: 17, lengths: [2, 4] },
@@ -718,4 +730,34 @@ test('broken and made-up datagrams are refused or read, never more rows than byt
   await opened.take(ipfix([ipfixTemplate(256, bytes4), data(256, 4711)]), { address: '192.0.2.5' })
   t.like(opened.rows().at(-1), { reporter: '192.0.2.5', bytes: 4711 })
   await opened.sleep(3_600_000)
+})
+
+test('the worst a datagram can hold is read in a moment', async t => {
+  const many = Array.from({ length: 255 }, (_, index) => ({ id: 20_000 + index, length: index ? 0 : 1 }))
+  const full = (id: number) => set(id, Buffer.alloc(60_000))
+  const worst = {
+    'options of one byte': [ipfix([ipfixOptionsTemplate(256, many.slice(0, 1), many.slice(1))]), ipfix([full(256)])],
+    'options of variable length': [
+      ipfix([ipfixOptionsTemplate(257, [{ id: 1, length: 65_535 }], many.slice(1))]),
+      ipfix([full(257)], { sequence: 60_000 }),
+    ],
+    'thousands of templates': [
+      ipfix([
+        set(
+          2,
+          Buffer.concat(Array.from({ length: 5000 }, (_, index) => Buffer.concat([uint16(300 + index), uint16(1), uint16(8), uint16(4)]))),
+        ),
+      ]),
+    ],
+    'thousands of sets': [ipfix(Array.from({ length: 12_000 }, () => set(9999, Buffer.alloc(1))))],
+    'samples of nothing': [sflow(Array.from({ length: 7000 }, () => xdr(1, Buffer.alloc(0))))],
+  }
+  for (const [what, datagrams] of Object.entries(worst)) {
+    const opened = openDecoder()
+    const start = performance.now()
+    for (const datagram of datagrams) await opened.take(datagram)
+    const took = performance.now() - start
+    t.true(took < 10_000, `${what}: ${took} ms`)
+    t.log(`${what}: ${took.toFixed(0)} ms`)
+  }
 })

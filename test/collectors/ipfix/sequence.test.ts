@@ -170,20 +170,21 @@ test('a gap is told after two seconds, or 32 datagrams, and once', t => {
 })
 
 test('of any datagrams, with some lost and neighbours swapped, exactly the lost ones are missing', t => {
-  const sent = fc.array(fc.record({ records: fc.integer({ min: 1, max: 30 }), lost: fc.boolean(), swapped: fc.boolean() }), {
+  const sent = fc.array(fc.record({ records: fc.integer({ min: 20, max: 30 }), lost: fc.boolean(), swapped: fc.boolean() }), {
     minLength: 4,
     maxLength: 40,
   })
   fc.assert(
     fc.property(sent, fc.nat({ max: 0xffffffff }), (all, start) => {
+      // Datagrams are about as full as one another: else a gap could look like another way of counting.
       let number = start
       // The first ones and the last always come: what is before and after nobody can know, and how they count is seen by the first.
-      const datagrams = [{ records: 7, lost: false, swapped: false }, { records: 5, lost: false, swapped: false }, ...all].map(each => {
+      const datagrams = [{ records: 27, lost: false, swapped: false }, { records: 25, lost: false, swapped: false }, ...all].map(each => {
         const datagram = { ...each, number: number >>> 0 }
         number += each.records
         return datagram
       })
-      const end = { number: number >>> 0, records: 3, lost: false, swapped: false }
+      const end = { number: number >>> 0, records: 23, lost: false, swapped: false }
       const missing = datagrams.reduce((sum, { lost: isLost, records }) => sum + (isLost ? records : 0), 0)
       const arrived = datagrams.filter(({ lost: isLost }) => !isLost)
       for (let i = 3; i < arrived.length; i++) if (arrived[i].swapped) [arrived[i - 1], arrived[i]] = [arrived[i], arrived[i - 1]]
