@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import test from 'ava'
+import { Packet } from '../../../collectors/ipfix/packet.ts'
 import { type Row, openDecoder } from './decoding.ts'
 
 const shared = '../shared/fixtures/flow-export'
@@ -249,6 +250,49 @@ for (const [what, { files, rows: count, like = {}, discarded = {} }] of Object.e
     t.is(rows.length, count)
     for (const [index, fields] of Object.entries(like)) t.like(rows.at(Number(index)), fields)
     t.deepEqual(opened.discarded, discarded)
+  })
+
+const filesOf = (folder: string) => readdir(path.join(shared, folder)).catch(() => [])
+
+test('every datagram that was recorded is read, but those that are invalid', async t => {
+  const names = (await filesOf('logstash-codec-netflow')).map(name => `logstash-codec-netflow/${name}`)
+  const sampled = (await filesOf('logstash-codec-sflow')).filter(name => name.startsWith('sflow_'))
+  if (!names.length) {
+    t.log(`skipped: ${shared} is not there`)
+    return t.pass()
+  }
+  const refused: string[] = []
+  for (const name of [...names, ...sampled.map(each => `logstash-codec-sflow/${each}`)]) {
+    const opened = openDecoder()
+    await opened.take(await readFile(path.join(shared, name)))
+    if (opened.deadLetters.length) refused.push(name)
+  }
+  t.true(names.length > 80)
+  t.deepEqual(refused, [netflow('netflow5_test_invalid01'), netflow('netflow5_test_invalid02')])
+})
+
+const headers: Record<string, { protocol: number; src: string; like: Partial<Packet> }> = {
+  ethernet_ipv4_udp_header: { protocol: 1, src: '10.243.13.18', like: { version: 4, protocol: 17, srcPort: 20665, dstPort: 514 } },
+  ethernet_vlan_ipv4_tcp_header: {
+    protocol: 1,
+    src: '10.243.2.11',
+    like: { vlan: 2422, protocol: 6, srcPort: 63150, dstPort: 443, tcpFlags: 16 },
+  },
+  ipv4_tcp_header: { protocol: 11, src: '10.243.27.17', like: { protocol: 6, srcPort: 5672, dstPort: 59451, tcpFlags: 24 } },
+}
+
+for (const [name, { protocol, src, like }] of Object.entries(headers))
+  test(`reads the packet of ${name}, and no more than there is when it is cut anywhere`, async t => {
+    const bytes = await read(sflow(name))
+    if (!bytes) {
+      t.log(`skipped: ${shared}/${sflow(name)} is not there`)
+      return t.pass()
+    }
+    const packet = new Packet()
+    t.true(packet.read(protocol, bytes, 0, bytes.length))
+    t.like(packet, like)
+    t.is(bytes.subarray(packet.srcAt, packet.srcAt + 4).join('.'), src)
+    for (let end = 0; end < bytes.length; end++) if (packet.read(protocol, bytes, 0, end)) t.true(packet.dstAt + 4 <= end)
   })
 
 const own = new URL('../../fixtures/flow-export/', import.meta.url)
