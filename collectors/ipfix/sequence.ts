@@ -84,7 +84,11 @@ export class Sequence {
     const other = units.find(unit => unit !== this.unit && difference(next.sequence, this.#expected(unit, last, next)) === 0)
     if (ahead === 0) return this.#confirm(other === undefined)
     if (other !== undefined && this.#isCountedIn(other)) return true
-    if (ahead < 0) return !this.#fill(next) && this.#isRestart(next)
+    if (this.#goesOnFromRestart(next)) return true
+    if (ahead < 0) {
+      if (!this.#fill(next)) this.#suspectRestart(next)
+      return false
+    }
     this.#addHole({ from: (next.sequence - ahead) >>> 0, count: ahead, since: last.at, until: next.at, age: 0 })
     return true
   }
@@ -100,7 +104,8 @@ export class Sequence {
     if (this.#confirmed && ++this.#contradictions < enoughContradictions) return false
     this.unit = unit
     this.#holes = []
-    return this.#confirm(true)
+    this.#confirmed = false
+    return this.#confirm(false)
   }
 
   #expected(unit: SequenceUnit, last: Datagram, next: Datagram): number {
@@ -130,11 +135,15 @@ export class Sequence {
   }
 
   /** A number that was already there is a repetition, unless the next one goes on from it. */
-  #isRestart({ sequence, records }: Datagram): boolean {
-    const isRestart = this.#restart !== undefined && difference(sequence, this.#restart) === 0
+  #suspectRestart({ sequence, records }: Datagram): void {
     this.#restart = sequence + (this.unit === 'datagrams' ? 1 : this.unit === 'records' ? records : 0)
-    if (isRestart) this.#holes = []
-    return isRestart
+  }
+
+  /** So do exporters that leave records of options out of account: what is after them is no gap. */
+  #goesOnFromRestart({ sequence }: Datagram): boolean {
+    if (this.#restart === undefined || difference(sequence, this.#restart) !== 0) return false
+    this.#holes = []
+    return true
   }
 
   /** Gaps that will not be filled any more; all of them at the end. */

@@ -40,12 +40,10 @@ export function text(bytes: Uint8Array, at: number, length: number): string {
   return Buffer.from(bytes.subarray(at, end)).toString('utf8').trim()
 }
 
-const nonZero = (bytes: Uint8Array, from: number, end: number): boolean => {
-  for (let at = from; at < end; at++) if (bytes[at] !== 0) return true
-  return false
+export function isZero(bytes: Uint8Array, from: number, end: number): boolean {
+  for (let at = from; at < end; at++) if (bytes[at] !== 0) return false
+  return true
 }
-
-export const isZero = (bytes: Uint8Array, from: number, end: number): boolean => !nonZero(bytes, from, end)
 
 const ntpEpoch = 2208988800
 

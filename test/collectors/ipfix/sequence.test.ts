@@ -140,6 +140,32 @@ const cases: Record<string, [SequenceUnit, [number, number | undefined][], numbe
     ],
     [],
   ],
+  'records of options that an exporter does not count are no gap': [
+    'records',
+    [
+      [0, 20],
+      [20, 30],
+      [50, 21],
+      [70, 20],
+      [90, 17],
+      [107, 20],
+      [127, 9],
+    ],
+    [],
+  ],
+  'nor are they at the beginning': [
+    'records',
+    [
+      [0, 21],
+      [20, 20],
+      [40, 20],
+      [60, 5],
+      [65, 20],
+      [85, 7],
+      [92, 20],
+    ],
+    [],
+  ],
   'a gap that looks like another way of counting once is a gap all the same': [
     'datagrams',
     [
