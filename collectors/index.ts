@@ -2,13 +2,15 @@ import { type FelixOptions, felix } from './goldmane/felix.ts'
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
+import type { FlowExportOptions } from './ipfix/options.ts'
+import { flowExport } from './ipfix/source.ts'
 import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.ts'
 import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles, prometheus, remoteWrite, goldmane, felix, netobserv, netobservKafka] as const
+export const sources = [hubble, hubbleFiles, prometheus, remoteWrite, goldmane, felix, netobserv, netobservKafka, flowExport] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
@@ -20,4 +22,5 @@ export interface SourceOptions {
   felix?: FelixOptions
   netobserv?: NetobservOptions
   netobserv_kafka?: NetobservKafkaOptions
+  flow_export?: FlowExportOptions
 }
