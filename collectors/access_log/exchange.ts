@@ -1,0 +1,202 @@
+import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
+import { type Identity, readIdentity } from '../mesh/identity.ts'
+import { type Denial, readDenial } from '../mesh/rbac.ts'
+import { type Fields, fieldOf } from './fields.ts'
+import type { LineContext } from './line.ts'
+import { type Origin, Origins, type ReporterKind } from './origin.ts'
+import { Clock, SocketAddress, readNumber } from './values.ts'
+import type { Words } from './words.ts'
+
+/** What a word of a line says of a service: the name of a cluster, a server name in TLS, an authority. */
+interface Named extends ClusterName {
+  isWaypoint: boolean
+}
+
+const unnamed: Named = { ...readClusterName(''), isWaypoint: false }
+const nanosPerMilli = 1e6
+const letterR = 114
+const letterG = 103
+
+/** What a log of Envoy tells, made out of its fields: filled anew by each `read`. */
+export class Exchange {
+  readonly source = new SocketAddress()
+  readonly destination = new SocketAddress()
+  origin!: Origin
+  time = 0
+  received = 0
+  kind: ReporterKind = ''
+  direction: ClusterName['direction'] = 'unknown'
+  isHttp = false
+  service = ''
+  /** Name of the server, where it is no service of Kubernetes. */
+  host = ''
+  isBlackhole = false
+  denial: Denial | undefined
+  sourceIdentity: Identity | undefined
+  destinationIdentity: Identity | undefined
+  readonly fields: Fields
+  readonly words: Words
+  readonly #origins = new Origins()
+  readonly #clock = new Clock()
+  readonly #upstreamLocal = new SocketAddress()
+  readonly #downstreamLocal = new SocketAddress()
+  readonly #clusters = new Meanings(unnamed, readCluster)
+  readonly #serverNames = new Meanings(unnamed, readServerName)
+  readonly #authorities = new Meanings(unnamed, readAuthority)
+  readonly #identities = new Meanings<Identity | undefined>(undefined, firstIdentity)
+
+  constructor(fields: Fields, words: Words) {
+    this.fields = fields
+    this.words = words
+  }
+
+  /** Makes sense of the fields. False when they have no time, so that nothing can be stored. */
+  read(context: LineContext): boolean {
+    const { fields } = this
+    this.time = fields.time || this.#clock.read(fields.bytes, fields.starts[fieldOf.start_time], fields.ends[fieldOf.start_time])
+    if (!(this.time > 0)) return false
+    this.origin = this.#origins.of(context)
+    this.received = context.received
+    this.isHttp = fields.has(fieldOf.method) || fields.has(fieldOf.protocol) || this.number(fieldOf.response_code) > 0
+    this.#readSide()
+    this.#readEnds()
+    this.#readIdentities()
+    this.denial = this.#readDenial()
+    return true
+  }
+
+  number(field: number): number {
+    return readNumber(this.fields.bytes, this.fields.starts[field], this.fields.ends[field])
+  }
+
+  word(field: number): number {
+    return this.words.find(this.fields.bytes, this.fields.starts[field], this.fields.ends[field])
+  }
+
+  /** Nanoseconds. */
+  get duration(): number {
+    return this.fields.nanos || this.number(fieldOf.duration) * nanosPerMilli
+  }
+
+  /** By its status or content type; else by a client that says what it is. */
+  get isGrpc(): boolean {
+    const { fields } = this
+    if (fields.has(fieldOf.grpc_status)) return true
+    if (fields.has(fieldOf.content_type)) return fields.text(fieldOf.content_type).startsWith('application/grpc')
+    const at = fields.starts[fieldOf.user_agent]
+    return (
+      fields.ends[fieldOf.user_agent] - at >= 5 && fields.bytes[at] === letterG && fields.bytes.toString('latin1', at, at + 5) === 'grpc-'
+    )
+  }
+
+  /** Which side the proxy is on, and whom the client called. */
+  #readSide(): void {
+    const { fields, origin } = this
+    const cluster = this.#clusters.of(this, fieldOf.upstream_cluster)
+    this.#address(this.#upstreamLocal, fieldOf.upstream_local_address)
+    this.#address(this.#downstreamLocal, fieldOf.downstream_local_address)
+    this.#address(this.source, fields.has(fieldOf.downstream_direct_remote_address) ? direct : remote)
+    const wanted = this.#serverNames.of(this, fieldOf.requested_server_name)
+    // A name only sidecars give each other: this is the side of the server.
+    const isServer = fields.isInbound || (cluster === unnamed && wanted.port > 0)
+    this.direction = isServer ? 'ingress' : cluster.direction
+    this.kind = this.#kindOf(cluster, isServer)
+    if (this.kind === 'waypoint') this.direction = 'ingress'
+    else if (this.kind === 'gateway' && cluster === unnamed) this.direction = 'egress'
+    if (this.kind) origin.kind = this.kind
+    this.isBlackhole = cluster.special === 'blackhole'
+    this.service = cluster.service || wanted.service || this.#authorities.of(this, fieldOf.authority).service
+    this.host = cluster.service ? '' : cluster.direction === 'egress' && !cluster.special ? cluster.host : ''
+  }
+
+  /** A gateway listens on the address it calls servers from; beside a sidecar, that is the client's. */
+  #kindOf(cluster: Named, isServer: boolean): ReporterKind {
+    if (cluster.isWaypoint) return 'waypoint'
+    if (isServer || cluster.direction === 'ingress') return 'sidecar'
+    const known = this.origin.kind
+    if (cluster.direction === 'unknown') return known
+    if (this.#upstreamLocal.isSameHost(this.source)) return 'sidecar'
+    if (this.#upstreamLocal.isSameHost(this.#downstreamLocal)) return 'gateway'
+    return known || (this.origin.pod ? 'sidecar' : '')
+  }
+
+  #readEnds(): void {
+    const { source, destination } = this
+    if (this.direction === 'egress' && source.isLoopback && this.#upstreamLocal.ipVersion && !this.#upstreamLocal.isLoopback) {
+      const { port } = source
+      source.copy(this.#upstreamLocal)
+      source.port = port
+    }
+    const hasUpstream = this.#address(destination, fieldOf.upstream_host)
+    const local = this.#downstreamLocal
+    const isOwn = this.direction === 'ingress' && this.kind !== 'waypoint'
+    if (isOwn ? local.ipVersion && !(local.isLoopback && hasUpstream && !destination.isLoopback) : !hasUpstream && this.kind !== 'gateway')
+      destination.copy(local)
+  }
+
+  #readIdentities(): void {
+    this.sourceIdentity = this.#identities.of(this, fieldOf.downstream_peer_uri_san)
+    this.destinationIdentity = this.#identities.of(this, fieldOf.upstream_peer_uri_san)
+  }
+
+  #readDenial(): Denial | undefined {
+    return this.#denialIn(fieldOf.response_code_details) ?? this.#denialIn(fieldOf.connection_termination_details)
+  }
+
+  /** Details begin with rbac_access_denied when a policy denied. */
+  #denialIn(field: number): Denial | undefined {
+    const { bytes, starts, ends } = this.fields
+    if (ends[field] - starts[field] < 18 || bytes[starts[field]] !== letterR) return undefined
+    return readDenial(this.fields.text(field))
+  }
+
+  #address(into: SocketAddress, field: number): boolean {
+    return into.read(this.fields.bytes, this.fields.starts[field], this.fields.ends[field])
+  }
+}
+
+/** What words mean, read once each. */
+class Meanings<T> {
+  readonly #none: T
+  readonly #read: (text: string) => T
+  #meanings: { value: T }[] = []
+  #era = 0
+
+  constructor(none: T, read: (text: string) => T) {
+    this.#none = none
+    this.#read = read
+  }
+
+  of(exchange: Exchange, field: number): T {
+    if (!exchange.fields.has(field)) return this.#none
+    const word = exchange.word(field)
+    const { era, texts } = exchange.words
+    if (era !== this.#era) {
+      this.#era = era
+      this.#meanings = []
+    }
+    return (this.#meanings[word] ??= { value: this.#read(texts[word]) }).value
+  }
+}
+
+const direct = fieldOf.downstream_direct_remote_address
+const remote = fieldOf.downstream_remote_address
+
+const readCluster = (text: string): Named => ({ ...readClusterName(text), isWaypoint: text.startsWith('inbound-vip|') })
+
+const readServerName = (text: string): Named => (text.startsWith('outbound_.') ? readCluster(text) : unnamed)
+
+/** name.namespace.svc…, with or without a port. What else clients call hosts says nothing for sure. */
+function readAuthority(text: string): Named {
+  const [, name, namespace] = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:[.:]|$)/.exec(text) ?? []
+  return name ? { ...unnamed, service: `${namespace}/${name}` } : unnamed
+}
+
+/** A certificate may have several names. */
+function firstIdentity(text: string): Identity | undefined {
+  for (const name of text.split(',')) {
+    const identity = readIdentity(name.trim())
+    if (identity) return identity
+  }
+  return undefined
+}
