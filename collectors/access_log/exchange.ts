@@ -1,7 +1,7 @@
 import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
 import { type Identity, readIdentity } from '../mesh/identity.ts'
 import { type Denial, readDenial } from '../mesh/rbac.ts'
-import { type Fields, fieldOf } from './fields.ts'
+import { type Fields, fieldNames, fieldOf } from './fields.ts'
 import type { LineContext } from './line.ts'
 import { type Origin, Origins, type ReporterKind } from './origin.ts'
 import { Clock, SocketAddress, readNumber } from './values.ts'
@@ -45,6 +45,9 @@ export class Exchange {
   readonly #authorities = new Meanings(unnamed, readAuthority)
   readonly #identities = new Meanings<Identity | undefined>(undefined, firstIdentity)
 
+  readonly #found = new Int32Array(fieldNames.length)
+  #era = 0
+
   constructor(fields: Fields, words: Words) {
     this.fields = fields
     this.words = words
@@ -53,6 +56,7 @@ export class Exchange {
   /** Makes sense of the fields. False when they have no time, so that nothing can be stored. */
   read(context: LineContext): boolean {
     const { fields } = this
+    this.#found.fill(0)
     this.time = fields.time || this.#clock.read(fields.bytes, fields.starts[fieldOf.start_time], fields.ends[fieldOf.start_time])
     if (!(this.time > 0)) return false
     this.origin = this.#origins.of(context)
@@ -69,8 +73,17 @@ export class Exchange {
     return readNumber(this.fields.bytes, this.fields.starts[field], this.fields.ends[field])
   }
 
+  /** The word a field is, which is looked for once a line. */
   word(field: number): number {
-    return this.words.find(this.fields.bytes, this.fields.starts[field], this.fields.ends[field])
+    if (this.#era !== this.words.era) this.#forgetWords()
+    return (
+      this.#found[field] || (this.#found[field] = this.words.find(this.fields.bytes, this.fields.starts[field], this.fields.ends[field]))
+    )
+  }
+
+  #forgetWords(): void {
+    this.#found.fill(0)
+    this.#era = this.words.era
   }
 
   /** Nanoseconds. */

@@ -5,7 +5,7 @@ import { Exchange } from './exchange.ts'
 import { Fields, fieldOf, numberOf } from './fields.ts'
 import { connectionFlows, denialFlow } from './flow-records.ts'
 import { type Format, compileFormat } from './format.ts'
-import { looksLikeText, scanIstioText } from './istio-text.ts'
+import { IstioText, looksLikeText } from './istio-text.ts'
 import { type JsonFormat, JsonFormats, type JsonObject, flatten, looksLikeJsonLog } from './json.ts'
 import type { LineContext, LineReader } from './line.ts'
 import { readLinkerd } from './linkerd.ts'
@@ -51,6 +51,7 @@ class Reader implements LineReader {
   readonly #jsonFormats: JsonFormats
   readonly #known: readonly Format[]
   readonly #fields = new Fields()
+  readonly #istio = new IstioText(this.#fields)
   readonly #words = new Words()
   readonly #exchange = new Exchange(this.#fields, this.#words)
   readonly #origins = new Origins()
@@ -83,8 +84,7 @@ class Reader implements LineReader {
   }
 
   #takeText(bytes: Buffer, start: number, end: number, context: LineContext): boolean {
-    if (scanIstioText(bytes, start, end, this.#fields) || this.#scanBy(this.#known, bytes, start, end))
-      return this.#store(bytes, start, end, context)
+    if (this.#istio.scan(bytes, start, end) || this.#scanBy(this.#known, bytes, start, end)) return this.#store(bytes, start, end, context)
     return this.#refuse('a line in no format that is known', bytes, start, end, context)
   }
 

@@ -1,6 +1,7 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { LabelColumn } from '../../runtime/block/columns.ts'
 import { grpcStatusText, isGrpcServerError } from '../mesh/grpc-status.ts'
+import type { Identity } from '../mesh/identity.ts'
 import { policyOf } from './denial.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldOf } from './fields.ts'
@@ -24,7 +25,7 @@ const labels = [
 ] as const
 /** Fields that are kept as attributes, where there is something in them. */
 const kept = (['upstream_transport_failure_reason', 'connection_termination_details', 'x_forwarded_for', 'content_type'] as const).map(
-  name => [name, fieldOf[name]] as const,
+  name => ({ name, field: fieldOf[name] }),
 )
 /** What of the origin and the side is the same for most rows of a block. */
 const common = ['source', 'cluster', 'reporter', 'reporter_kind', 'direction', 'layer', 'phase', 'transport'] as const
@@ -33,23 +34,27 @@ const claims = ['namespace', 'pod', 'workload', 'node'] as const
 /** Writes logs of HTTP as rows of one block of requests, without an object for any of them. */
 export class RequestRows {
   readonly #builder: BlockBuilder
-  readonly #words: (readonly [column: WordColumn, field: number])[]
+  readonly #words: { column: WordColumn; field: number }[]
   readonly #label: Readonly<Record<string, LabelColumn>>
   readonly #numbers
   readonly #wides
   readonly #texts
   readonly #attributes
+  readonly #service: LabelColumn
   readonly #source
   readonly #destination
   #filling = -1
   #origin: Origin | undefined
-  #side = ''
+  #direction = ''
+  #kind = ''
+  #protocol = ''
+  #verdict = ''
   /** Columns and codes that go with the origin and the side written last. */
   #same: { codes: Uint16Array; code: number }[] = []
 
   constructor(builder: BlockBuilder, words: Words) {
     this.#builder = builder
-    this.#words = labels.map(([name, field]) => [new WordColumn(builder.labels(name), words), field] as const)
+    this.#words = labels.map(([name, field]) => ({ column: new WordColumn(builder.labels(name), words), field }))
     const ends = ['src_', 'dst_'].flatMap(end =>
       [...claims, 'service', 'dns_name', 'service_account', 'spiffe_id', 'spiffe_id_source'].map(name => end + name),
     )
@@ -87,8 +92,9 @@ export class RequestRows {
         ['span_id', fieldOf.span_id],
         ['connection_id', fieldOf.connection_id],
       ] as const
-    ).map(([name, field]) => [builder.texts(name), field] as const)
+    ).map(([name, field]) => ({ column: builder.texts(name), field }))
     this.#attributes = builder.attributes('attributes')
+    this.#service = builder.labels('dst_service')
     this.#source = endOf(builder, 'src_')
     this.#destination = endOf(builder, 'dst_')
   }
@@ -98,11 +104,11 @@ export class RequestRows {
     const { fields } = exchange
     this.#writeCommon(row, exchange)
     for (let i = 0; i < this.#words.length; i++) {
-      const [column, field] = this.#words[i]
+      const { column, field } = this.#words[i]
       if (fields.has(field)) column.set(row, exchange.word(field))
     }
     for (let i = 0; i < this.#texts.length; i++) {
-      const [column, field] = this.#texts[i]
+      const { column, field } = this.#texts[i]
       if (fields.has(field)) column.setBytes(row, fields.bytes, fields.starts[field], fields.ends[field])
     }
     if (traceId) this.#builder.texts('trace_id').set(row, traceId)
@@ -128,17 +134,22 @@ export class RequestRows {
   /** Labels that hang on who reports and from which side. */
   #writeCommon(row: number, exchange: Exchange): void {
     const { origin, direction, kind } = exchange
-    const side = `${direction}${kind}`
-    if (this.#filling !== this.#builder.filling || origin !== this.#origin || side !== this.#side) {
+    const protocol = exchange.isGrpc ? 'grpc' : 'http'
+    const verdict = exchange.denial || exchange.isBlackhole ? 'dropped' : 'forwarded'
+    const isSame = direction === this.#direction && kind === this.#kind && protocol === this.#protocol && verdict === this.#verdict
+    if (!isSame || this.#filling !== this.#builder.filling || origin !== this.#origin) {
       this.#filling = this.#builder.filling
       this.#origin = origin
-      this.#side = side
-      this.#same = this.#codesOf(origin, exchange)
+      this.#direction = direction
+      this.#kind = kind
+      this.#protocol = protocol
+      this.#verdict = verdict
+      this.#same = this.#codesOf(exchange, protocol, verdict)
     }
     for (let i = 0; i < this.#same.length; i++) this.#same[i].codes[row] = this.#same[i].code
   }
 
-  #codesOf(origin: Origin, { direction, kind }: Exchange): { codes: Uint16Array; code: number }[] {
+  #codesOf({ origin, direction, kind }: Exchange, protocol: string, verdict: string): { codes: Uint16Array; code: number }[] {
     const values: Record<string, string> = {
       source: origin.source,
       cluster: origin.cluster,
@@ -147,6 +158,8 @@ export class RequestRows {
       direction,
       layer: 'l7_proxy',
       phase: 'exchange',
+      protocol,
+      verdict,
       transport: 'tcp',
     }
     const end = ownEnd({ direction, kind })
@@ -167,8 +180,6 @@ export class RequestRows {
     this.#numbers.statusCode[row] = status
     this.#numbers.error[row] = (status >= 500 && status < 600) || isGrpcServerError(grpc) ? 1 : 0
     if (grpc) this.#set(row, 'grpc_status', grpc)
-    this.#set(row, 'protocol', exchange.isGrpc ? 'grpc' : 'http')
-    this.#set(row, 'verdict', exchange.denial || exchange.isBlackhole ? 'dropped' : 'forwarded')
     if (exchange.isBlackhole) this.#set(row, 'drop_reason', 'blackhole')
     if (exchange.denial) for (const [name, text] of Object.entries(policyOf(exchange.denial))) this.#set(row, name, text)
   }
@@ -177,24 +188,23 @@ export class RequestRows {
     const { source, destination, sourceIdentity, destinationIdentity, service, host } = exchange
     writeEnd(row, this.#source, source)
     writeEnd(row, this.#destination, destination)
-    if (service) this.#set(row, 'dst_service', service)
+    if (service) this.#service.codes[row] = this.#service.code(service)
     if (host) this.#set(row, 'dst_dns_name', host)
-    for (const [end, identity] of [
-      ['src_', sourceIdentity],
-      ['dst_', destinationIdentity],
-    ] as const) {
-      if (!identity) continue
-      this.#set(row, `${end}spiffe_id`, identity.spiffeId)
-      this.#set(row, `${end}spiffe_id_source`, 'certificate')
-      this.#set(row, `${end}service_account`, identity.serviceAccount)
-      if (identity.namespace) this.#set(row, `${end}namespace`, identity.namespace)
-    }
+    if (sourceIdentity) this.#writeIdentity(row, 'src_', sourceIdentity)
+    if (destinationIdentity) this.#writeIdentity(row, 'dst_', destinationIdentity)
+  }
+
+  #writeIdentity(row: number, end: string, { spiffeId, serviceAccount, namespace }: Identity): void {
+    this.#set(row, `${end}spiffe_id`, spiffeId)
+    this.#set(row, `${end}spiffe_id_source`, 'certificate')
+    this.#set(row, `${end}service_account`, serviceAccount)
+    if (namespace) this.#set(row, `${end}namespace`, namespace)
   }
 
   #writeOthers(row: number, { fields }: Exchange): void {
     let begun = false
     for (let i = 0; i < kept.length; i++) {
-      const [name, field] = kept[i]
+      const { name, field } = kept[i]
       if (!fields.has(field)) continue
       if (!begun) this.#attributes.begin(row)
       begun = true

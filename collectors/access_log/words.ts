@@ -6,7 +6,7 @@ const maxWords = 1 << 15
 const arenaBytes = 8 << 20
 const slotCount = 1 << 17
 /** What is hashed to its last byte. */
-const pieceBytes = 32
+const pieceBytes = 112
 /** Longer words are cut: they are labels. */
 export const maxWordBytes = 1024
 
@@ -73,7 +73,8 @@ export class Words {
 
 /** All bytes count, also those in the middle: clients choose some of the words. */
 function hashAll(view: DataView, start: number, end: number): number {
-  let hash = hashOf(view, start, Math.min(end, start + pieceBytes))
+  if (end - start <= pieceBytes) return hashOf(view, start, end)
+  let hash = hashOf(view, start, start + pieceBytes)
   for (let at = start + pieceBytes; at < end; at += pieceBytes)
     hash = Math.imul(hash, 0x9e3779b1) ^ hashOf(view, at, Math.min(end, at + pieceBytes))
   return hash

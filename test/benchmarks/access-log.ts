@@ -3,11 +3,12 @@ import type { LineContext } from '../../collectors/access_log/line.ts'
 import { openLineReader } from '../../collectors/access_log/reader.ts'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { type KindName, kinds } from '../../schema/record.ts'
-import { random } from './random.ts'
+import { randomNumbers } from './random.ts'
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '4' } } })
 const lineCount = 40_000
-const pick = random(7)
+const next = randomNumbers(7)
+const pick = (count: number) => Math.floor(next() * count)
 
 /** Lines of a busy sidecar: a dozen services, a hundred paths and pods, everything else new in each. */
 function lineOf(index: number): string {
