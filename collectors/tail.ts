@@ -80,6 +80,7 @@ export async function tail(
         // Of a file that was copied the copy has the end of the last line, and is read from where that begins.
         if (startAt && fate === 'begun anew') reading.rest = Buffer.alloc(0)
         await finish(reading)
+        await reading.handle.close()
         reading = undefined
         if (fate === 'gone') return
       } else if (!reading && endWhenGone) return
@@ -98,15 +99,18 @@ export async function tail(
       if (seen.has(file.inode) || signal.aborted) continue
       const rotated = await begin(file.path, startAt).catch(() => undefined)
       if (!rotated) continue
-      await readOn(rotated)
-      await finish(rotated)
+      try {
+        await readOn(rotated)
+        await finish(rotated)
+      } finally {
+        await rotated.handle.close()
+      }
     }
   }
 
   async function finish(done: Reading): Promise<void> {
     if (done.rest.length) await give(done, done.rest, done.offset - done.rest.length)
     seen.add(done.inode)
-    await done.handle.close()
   }
 
   function give({ head }: Reading, bytes: Buffer, offset: number): Promise<void> {
@@ -120,17 +124,14 @@ export async function tail(
       const chunk = Buffer.allocUnsafe(chunkBytes)
       const { bytesRead } = await from.handle.read(chunk, 0, chunkBytes, from.offset)
       if (bytesRead === 0) break
-      if (from.head.length < headBytes) await lookAgain(from)
+      // What was read is of this file only if that has not been begun anew before: then it goes by other bytes.
+      const head = await headOf(from.handle)
+      if (!head.subarray(0, from.head.length).equals(from.head)) break
+      from.head = head
       from.offset += bytesRead
       await takeLines(from, chunk.subarray(0, bytesRead))
     }
     return from.offset - start
-  }
-
-  async function lookAgain(from: Reading): Promise<void> {
-    const head = Buffer.alloc(headBytes)
-    const { bytesRead } = await from.handle.read(head, 0, headBytes, 0)
-    from.head = head.subarray(0, bytesRead)
   }
 
   async function takeLines(from: Reading, chunk: Buffer): Promise<void> {
@@ -165,15 +166,19 @@ const firstLine = (head: Buffer) => {
   return end < 0 ? head : head.subarray(0, end)
 }
 
+async function headOf(handle: FileHandle): Promise<Buffer> {
+  const head = Buffer.alloc(headBytes)
+  const { bytesRead } = await handle.read(head, 0, headBytes, 0)
+  return head.subarray(0, bytesRead)
+}
+
 /** What has no whole line yet is read from its beginning, whatever it will begin with. */
 async function begin(path: string, startAt: TailOptions['startAt']): Promise<Reading> {
   const handle = await open(path)
   try {
     const { ino, size, mtimeMs } = await handle.stat()
-    const bytes = Buffer.alloc(headBytes)
-    const { bytesRead } = await handle.read(bytes, 0, headBytes, 0)
-    const head = bytes.subarray(0, bytesRead)
-    const isKnowable = startAt && (bytesRead === headBytes || head.includes(newline))
+    const head = await headOf(handle)
+    const isKnowable = startAt && (head.length === headBytes || head.includes(newline))
     return {
       handle,
       inode: ino,
@@ -193,9 +198,7 @@ async function fateOf(path: string, { handle, inode, offset, head }: Reading): P
   if (!now) return 'gone'
   if (now.ino !== inode) return 'replaced'
   if (now.size < offset) return 'begun anew'
-  const start = Buffer.alloc(head.length)
-  const { bytesRead } = await handle.read(start, 0, head.length, 0)
-  return start.subarray(0, bytesRead).equals(head) ? 'same' : 'begun anew'
+  return (await headOf(handle)).subarray(0, head.length).equals(head) ? 'same' : 'begun anew'
 }
 
 /** name-2026-11-21T10-00-00.000.log beside name.log, name.log.1 and name.log.20261121-100000; not what is compressed. */

@@ -47,7 +47,12 @@ export class Framing {
       return this.#takeTimed(bytes, start, end, offset, endOffset, taker)
     if (first === openBrace && bytes.compare(dockerStart, 0, dockerStart.length, start, Math.min(end, start + dockerStart.length)) === 0)
       return this.#takeDocker(bytes, start, end, offset, endOffset, taker)
-    taker.line(bytes, start, end, endOffset)
+    this.#give(bytes, start, end, endOffset, taker)
+  }
+
+  #give(bytes: Buffer, start: number, end: number, endOffset: number, taker: LineTaker): void {
+    if (end - start > this.#maxBytes) taker.tooLong()
+    else taker.line(bytes, start, end, endOffset)
   }
 
   #takeTimed(bytes: Buffer, start: number, end: number, offset: number, endOffset: number, taker: LineTaker): void {
@@ -59,7 +64,7 @@ export class Framing {
     if (next === letterS && bytes[at + 7] === space && bytes[at + 9] === space && (mark === letterF || mark === letterP) && at + 10 <= end)
       return this.#takePart(bytes.toString('latin1', at + 1, at + 7), bytes, at + 10, end, mark === letterF, offset, endOffset, taker)
     const isStamped = next === openBracket || next === openBrace || (next >= zero && next <= nine && bytes[at + 11] === letterT)
-    taker.line(bytes, at < end && isStamped ? at + 1 : start, end, endOffset)
+    this.#give(bytes, at < end && isStamped ? at + 1 : start, end, endOffset, taker)
   }
 
   /** A part of a line, or the whole of it. Streams are joined apart. */
@@ -74,7 +79,7 @@ export class Framing {
     taker: LineTaker,
   ): void {
     const partial = this.#partials.get(stream)
-    if (!partial && isLast) return taker.line(bytes, start, end, endOffset)
+    if (!partial && isLast) return this.#give(bytes, start, end, endOffset, taker)
     const whole = partial ?? { parts: [], bytes: 0, offset, isTooLong: false }
     this.#partials.set(stream, whole)
     whole.bytes += end - start
@@ -91,7 +96,7 @@ export class Framing {
   /** Docker ends the last part of a line with the line's own end. */
   #takeDocker(bytes: Buffer, start: number, end: number, offset: number, endOffset: number, taker: LineTaker): void {
     const record = readDocker(bytes.toString('utf8', start, end))
-    if (!record) return taker.line(bytes, start, end, endOffset)
+    if (!record) return this.#give(bytes, start, end, endOffset, taker)
     const line = Buffer.from(record.log)
     const isLast = line.at(-1) === newline
     const length = isLast ? line.length - (line.at(-2) === carriageReturn ? 2 : 1) : line.length
