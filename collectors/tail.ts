@@ -121,8 +121,10 @@ export async function tail(
   async function readOn(from: Reading): Promise<number> {
     const start = from.offset
     while (!signal.aborted) {
-      const chunk = Buffer.allocUnsafe(chunkBytes)
-      const { bytesRead } = await from.handle.read(chunk, 0, chunkBytes, from.offset)
+      const { size } = await from.handle.stat()
+      if (size <= from.offset) break
+      const chunk = Buffer.allocUnsafe(Math.min(chunkBytes, size - from.offset))
+      const { bytesRead } = await from.handle.read(chunk, 0, chunk.length, from.offset)
       if (bytesRead === 0) break
       // What was read is of this file only if that has not been begun anew before: then it goes by other bytes.
       const head = await headOf(from.handle)

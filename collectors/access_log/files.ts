@@ -7,7 +7,7 @@ import type { Intake } from './intake.ts'
 import type { LineContext } from './line.ts'
 import { readContainerPath, unrotated } from './pod-path.ts'
 
-const scanEveryMs = 1000
+const scanEveryMs = 2000
 const maxPollMs = 1000
 /** Files that are kept in mind of those a file was rotated to. */
 const keysPerFile = 64
@@ -26,15 +26,15 @@ export interface FilesOptions {
   source: string
 }
 
-/** A file that matches: by which path, and whether that is named as it is. */
+/** A file that matches: by which path, and whether that is named as it is. `real` is where it lies, as far as that can be told. */
 interface Found {
   path: string
+  real: string
   isNamed: boolean
 }
 
 /** A file that is followed, and the keys of what it was. */
 interface Followed extends Found {
-  real: string
   keys: string[]
 }
 
@@ -44,6 +44,9 @@ export async function followFiles(options: FilesOptions, intake: Intake, context
   const missing = new Map<string, string>()
   const running = new Set<Promise<void>>()
   const started = Date.now()
+  /** Rejects when one of the files cannot be followed any more: that ends the source. */
+  const failed = Promise.withResolvers<never>()
+  failed.promise.catch(() => {})
   let left = 0
 
   const report = () => {
@@ -55,53 +58,58 @@ export async function followFiles(options: FilesOptions, intake: Intake, context
     })
   }
 
-  function follow(real: string, found: Found): void {
-    const file: Followed = { ...found, real, keys: [] }
-    followed.set(real, file)
+  function follow(name: string, found: Found): void {
+    const file: Followed = { ...found, keys: [] }
+    followed.set(name, file)
     const done = followFile(file, options, intake, context, reason => {
-      if (reason === undefined) missing.delete(real)
-      else missing.set(real, reason)
+      if (reason === undefined) missing.delete(name)
+      else missing.set(name, reason)
       report()
     }).finally(() => {
-      followed.delete(real)
+      followed.delete(name)
       running.delete(done)
     })
-    // A failure ends the source; it is told to whoever waits below.
-    done.catch(() => {})
+    done.catch(failed.reject)
     running.add(done)
   }
 
   async function scan(): Promise<void> {
     const found = await matching(options.paths)
-    const wanted = [...found].filter(([real]) => !followed.has(real))
+    const wanted = [...found].filter(([name]) => !followed.has(name))
     const room = Math.max(0, options.maxFiles - followed.size)
     left = Math.max(0, wanted.length - room)
-    for (const [real, file] of wanted.slice(0, room)) follow(real, file)
+    for (const [name, file] of wanted.slice(0, room)) follow(name, file)
     if (wanted.length || !followed.size) report()
     if (Date.now() - started < forgetAfterMs) return
     const keys = new Set([...followed.values()].flatMap(file => file.keys))
     intake.positions.forget(key => keys.has(key))
   }
 
-  const failed = Promise.withResolvers<never>()
-  failed.promise.catch(() => {})
   while (!context.signal.aborted) {
     await scan()
-    for (const done of running) done.catch(failed.reject)
     await Promise.race([failed.promise, sleep(scanEveryMs, undefined, { signal: context.signal }).catch(() => {})])
   }
   await Promise.all(running)
 }
 
-/** Files by their real path, each once. What a file was rotated to is read with it. */
+/**
+ * Files, each once: those that are named by their name, the others by where they lie. What a file was rotated to is read with it.
+ */
 async function matching(patterns: readonly string[]): Promise<Map<string, Found>> {
   const found = new Map<string, Found>()
-  const add = async (path: string, isNamed: boolean) => found.set(await realpath(path).catch(() => path), { path, isNamed })
-  for (const pattern of patterns) {
-    if (!wildcards.test(pattern)) await add(pattern, true)
-    else for await (const path of glob(pattern)) await add(path, false)
+  const realOf = (path: string) => realpath(path).catch(() => path)
+  const reals = new Set<string>()
+  for (const path of patterns.filter(pattern => !wildcards.test(pattern))) {
+    const real = await realOf(path)
+    reals.add(real)
+    found.set(path, { path, real, isNamed: true })
   }
-  for (const real of found.keys()) if (unrotated(real) !== real && found.has(unrotated(real))) found.delete(real)
+  for (const pattern of patterns.filter(pattern => wildcards.test(pattern)))
+    for await (const path of glob(pattern)) {
+      const real = await realOf(path)
+      if (!reals.has(real)) found.set(real, { path, real, isNamed: false })
+    }
+  for (const name of found.keys()) if (unrotated(name) !== name && found.has(unrotated(name))) found.delete(name)
   return found
 }
 
@@ -117,7 +125,7 @@ async function followFile(
   const pod = container && { namespace: container.namespace, name: container.pod, node }
   const context: LineContext = { source, cluster, received: 0, ...(pod ? { pod } : {}) }
   const stream = intake.newStream(context)
-  const name = unrotated(real)
+  const name = unrotated(isNamed ? path : real)
   const keyOf = (head: Buffer) => {
     const key = createHash('sha256').update(name).update('\0').update(head).digest('hex').slice(0, 16)
     if (!file.keys.includes(key)) file.keys = [...file.keys.slice(1 - keysPerFile), key]

@@ -23,6 +23,10 @@ export interface FormatOptions {
 
 const [openBracket, openBrace, zero, nine] = [91, 123, 48, 57]
 const keptBytes = 1 << 16
+/** What is longer is cut, and what is more left out: counted as over_limit. */
+const mostOthers = 64
+const longestOther = 1024
+const longestPath = 8192
 
 /** Formats there are besides Istio's: Envoy's own default, and Istio's before 1.9. */
 const knownFormats = {
@@ -127,6 +131,7 @@ class Reader implements LineReader {
     const fields = this.#fields
     if (context.fields) this.#addFields(context.fields, start, end)
     if (fields.has(fieldOf.access_log_type) && interimTypes.test(fields.text(fieldOf.access_log_type))) return this.#discard('interim')
+    if (fields.others.length || fields.ends[fieldOf.path] - fields.starts[fieldOf.path] > longestPath) this.#limit()
     const exchange = this.#exchange
     if (!exchange.read(this.#withPod(context))) return this.#refuse('a line without a time', bytes, start, end, context)
     if (!exchange.isHttp) {
@@ -138,6 +143,21 @@ class Reader implements LineReader {
     this.#rowsOf(this.#outbox.block('request')).write(exchange, traceId)
     if (exchange.denial) this.#outbox.block('flow').add(denialFlow(exchange, traceId))
     return true
+  }
+
+  #limit(): void {
+    const { others, starts, ends } = this.#fields
+    let over = Math.max(0, others.length - mostOthers)
+    if (over) others.length = mostOthers
+    for (const other of others) {
+      if (other[1].length <= longestOther) continue
+      other[1] = other[1].slice(0, longestOther)
+      over++
+    }
+    const pathEnd = starts[fieldOf.path] + longestPath
+    if (ends[fieldOf.path] > pathEnd) over++
+    ends[fieldOf.path] = Math.min(ends[fieldOf.path], pathEnd)
+    this.#instruments.discarded(over, 'over_limit')
   }
 
   /** What came with the line adds to it, and never replaces what stands in it. */

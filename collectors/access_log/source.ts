@@ -64,7 +64,7 @@ export const accessLog: Source<AccessLogOptions> = {
         type: 'integer',
         minimum: 1024,
         maximum: 16_777_216,
-        default: 1_048_576,
+        default: 131_072,
         description: 'Longer lines are discarded and counted.',
       },
     },
@@ -74,7 +74,7 @@ export const accessLog: Source<AccessLogOptions> = {
 
 async function follow(options: AccessLogOptions, context: SourceContext): Promise<void> {
   const { paths = [], stdin = false, formats = [], json_formats = [], cluster = '', node, history = 86_400 } = options
-  const { max_files: maxFiles = 1000, max_line_bytes: maxLineBytes = 1 << 20 } = options
+  const { max_files: maxFiles = 1000, max_line_bytes: maxLineBytes = 1 << 17 } = options
   if (!paths.length && !stdin) throw new ConfigError('collect.access_log: expected paths, or stdin: true')
   const intake = openIntake({ formats, json_formats }, maxLineBytes, context)
   const source = accessLog.name

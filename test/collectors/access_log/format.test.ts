@@ -42,6 +42,8 @@ const operators: [written: string, field: FieldName | undefined, isNumber: boole
 ]
 const separators = [' ', '" "', '] [', '|', '\t', ' — ', '100%%', ';']
 
+const plain = (separator: string) => separator.replace('%%', '%')
+
 /** A format of operators and texts, and what each operator printed: anything but the text that follows it. */
 const printed = fc
   .record({
@@ -54,7 +56,7 @@ const printed = fc
     separators,
     parts: picked.map((index, at) => {
       const [written, field, isNumber] = operators[index]
-      const next = separators[at + 1].replace('%%', '%')
+      const next = plain(separators[at + 1])
       const text = texts[at].replaceAll('\n', '').replaceAll(next[0], '')
       return { written, field, text: isNumber ? String(numbers[at]) : text || 'x' }
     }),
@@ -64,7 +66,7 @@ test('what a format prints is read back', t => {
   fc.assert(
     fc.property(printed, ({ parts, separators }) => {
       const format = separators[0] + parts.map(({ written }, at) => written + separators[at + 1]).join('')
-      const rendered = (separators[0] + parts.map(({ text }, at) => text + separators[at + 1]).join('')).replaceAll('%%', '%')
+      const rendered = plain(separators[0]) + parts.map(({ text }, at) => text + plain(separators[at + 1])).join('')
       const fields = new Fields()
       t.true(compileFormat(format, 'it').scan(Buffer.from(rendered), fields), `${format}\n${rendered}`)
       const others = new Map(fields.others)

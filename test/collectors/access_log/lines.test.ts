@@ -443,3 +443,13 @@ test('any bytes leave the reader whole: rows come from lines only, and the next 
   t.like(request, { path: '/whole', status_code: 200, method: 'GET', dst_service: 'shop/details', user_agent: 'curl/8' })
   t.deepEqual(request.attributes, {})
 })
+
+test('what clients make too long is cut, what is too much left out, and both are counted', t => {
+  const long = readAll([line({ request: `GET /${'x'.repeat(20_000)} HTTP/1.1` })])
+  t.is(String(long.requests[0].path).length, 8192)
+  t.is(long.discarded.get('over_limit'), 1)
+  const keys = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`key${index}`, 'x'.repeat(index === 0 ? 5000 : 1)]))
+  const many = readAll([JSON.stringify({ start_time: time, response_code: 200, ...keys })])
+  t.is(Object.keys(many.requests[0].attributes as object).length, 64)
+  t.is(many.discarded.get('over_limit'), 37)
+})
