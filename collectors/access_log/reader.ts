@@ -8,7 +8,7 @@ import { type Format, compileFormat } from './format.ts'
 import { IstioText, looksLikeText } from './istio-text.ts'
 import { type JsonFormat, JsonFormats, type JsonObject, flatten, looksLikeJsonLog } from './json.ts'
 import type { LineContext, LineReader } from './line.ts'
-import { readLinkerd } from './linkerd.ts'
+import { readLinkerd, readLinkerdText } from './linkerd.ts'
 import { Origins } from './origin.ts'
 import { RequestRows } from './request-rows.ts'
 import { Words } from './words.ts'
@@ -21,7 +21,8 @@ export interface FormatOptions {
   json_formats?: readonly JsonFormat[]
 }
 
-const [openBracket, openBrace, zero, nine] = [91, 123, 48, 57]
+const [openBracket, openBrace, zero, nine, space, colon, hyphen] = [91, 123, 48, 57, 32, 58, 45]
+const longestAddress = 21
 const keptBytes = 1 << 16
 /** What is longer is cut, and what is more left out: counted as over_limit. */
 const mostOthers = 64
@@ -83,7 +84,8 @@ class Reader implements LineReader {
     const first = bytes[start]
     if (first === openBracket) return looksLikeText(bytes, start, end) && this.#takeText(bytes, start, end, context)
     if (first === openBrace) return this.#takeJson(bytes, start, end, context)
-    if (first >= zero && first <= nine && end > start) return this.#takeZtunnel(bytes, start, end, context)
+    if (first >= zero && first <= nine && end > start)
+      return this.#takeZtunnel(bytes, start, end, context) || this.#takeLinkerd(bytes, start, end, context)
     return false
   }
 
@@ -116,6 +118,14 @@ class Reader implements LineReader {
     const line = readZtunnelText(text)
     if (!line) return this.#refuse('a line of ztunnel that breaks off', bytes, start, end, context)
     return this.#storeFlows(line, bytes, start, end, context)
+  }
+
+  #takeLinkerd(bytes: Buffer, start: number, end: number, context: LineContext): boolean {
+    // An address and its port come first, and the status last or before the bytes.
+    let at = start
+    while (at < end && bytes[at] !== space) at++
+    if (at - start > longestAddress || !bytes.subarray(start, at).includes(colon) || bytes[start + 4] === hyphen) return false
+    return readLinkerdText(bytes.subarray(start, end), this.#fields) && this.#store(bytes, start, end, context)
   }
 
   #storeFlows(line: ZtunnelLine, bytes: Buffer, start: number, end: number, context: LineContext): boolean {

@@ -395,6 +395,26 @@ test("Linkerd's access log in JSON is the server's side of requests", t => {
   })
 })
 
+test("Linkerd's access log in Apache's format is the same with less", t => {
+  const client = '10.42.0.63:51160 traffic.booksapp.serviceaccount.identity.linkerd.cluster.local - [2022-08-23T20:28:20.071809491Z]'
+  const { requests } = readAll(
+    [
+      `${client} "GET http://webapp:7000/books?a HTTP/2.0" 200`,
+      '10.42.0.1:43682 - - [2022-08-23T20:28:23.049685223Z] "GET /ping HTTP/1.1" 503 42',
+    ],
+    { context: podContext('webapp-1', 'booksapp') },
+  )
+  t.like(requests[0], {
+    direction: 'ingress',
+    host: 'webapp:7000',
+    path: '/books?a',
+    src_service_account: 'traffic',
+    dst_pod: 'webapp-1',
+    status_code: 200,
+  })
+  t.like(requests[1], { path: '/ping', src_spiffe_id: '', status_code: 503, response_bytes: 42, error: true })
+})
+
 test('interim entries are counted, not stored', t => {
   for (const type of [
     'DownstreamStart',
