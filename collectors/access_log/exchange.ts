@@ -1,8 +1,8 @@
 import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
 import { type Identity, readIdentity } from '../mesh/identity.ts'
-import { type Denial, readDenial } from '../mesh/rbac.ts'
 import { type Fields, fieldNames, fieldOf } from './fields.ts'
 import type { LineContext } from './line.ts'
+import { type Flags, type Grpc, type Refusal, noFlags, noGrpc, readFlags, readGrpc, readRefusal } from './outcome.ts'
 import { type Origin, Origins, type ReporterKind } from './origin.ts'
 import { Clock, SocketAddress, readNumber } from './values.ts'
 import type { Words } from './words.ts'
@@ -14,8 +14,7 @@ interface Named extends ClusterName {
 
 const unnamed: Named = { ...readClusterName(''), isWaypoint: false }
 const nanosPerMilli = 1e6
-const letterR = 114
-const letterG = 103
+const [letterG, digit3, slash] = [103, 51, 47]
 
 /** What a log of Envoy tells, made out of its fields: filled anew by each `read`. */
 export class Exchange {
@@ -31,18 +30,27 @@ export class Exchange {
   /** Name of the server, where it is no service of Kubernetes. */
   host = ''
   isBlackhole = false
-  denial: Denial | undefined
+  /** Which end the proxy is, or stands before: its own pod. */
+  own: 'src_' | 'dst_' | undefined
+  flags = noFlags
+  grpc = noGrpc
+  refusal: Refusal | undefined
   sourceIdentity: Identity | undefined
   destinationIdentity: Identity | undefined
   readonly fields: Fields
   readonly words: Words
   readonly #origins = new Origins()
   readonly #clock = new Clock()
+  /** Port of the service that was called. */
+  #port = 0
   readonly #upstreamLocal = new SocketAddress()
   readonly #downstreamLocal = new SocketAddress()
   readonly #clusters = new Meanings(unnamed, readCluster)
   readonly #serverNames = new Meanings(unnamed, readServerName)
   readonly #authorities = new Meanings(unnamed, readAuthority)
+  readonly #flagsOf = new Meanings<Flags>(noFlags, readFlags)
+  readonly #grpcOf = new Meanings<Grpc>(noGrpc, readGrpc)
+  readonly #refusals = new Meanings<Refusal | undefined>(undefined, readRefusal)
   readonly #identities = new Meanings<Identity | undefined>(undefined, firstIdentity)
 
   readonly #found = new Int32Array(fieldNames.length)
@@ -62,10 +70,12 @@ export class Exchange {
     this.origin = this.#origins.of(context)
     this.received = context.received
     this.isHttp = fields.has(fieldOf.method) || fields.has(fieldOf.protocol) || this.number(fieldOf.response_code) > 0
+    this.time += Math.floor(this.duration / 1000)
+    this.#readOutcome()
     this.#readSide()
     this.#readEnds()
-    this.#readIdentities()
-    this.denial = this.#readDenial()
+    this.sourceIdentity = this.#identities.of(this, fieldOf.downstream_peer_uri_san)
+    this.destinationIdentity = this.#identities.of(this, fieldOf.upstream_peer_uri_san)
     return true
   }
 
@@ -91,6 +101,12 @@ export class Exchange {
     return this.fields.nanos || this.number(fieldOf.duration) * nanosPerMilli
   }
 
+  get isHttp3(): boolean {
+    const { bytes, ends } = this.fields
+    const end = ends[fieldOf.protocol]
+    return this.fields.has(fieldOf.protocol) && bytes[end - 1] === digit3 && bytes[end - 2] === slash
+  }
+
   /** By its status or content type; else by a client that says what it is. */
   get isGrpc(): boolean {
     const { fields } = this
@@ -110,13 +126,14 @@ export class Exchange {
     this.#address(this.#downstreamLocal, fieldOf.downstream_local_address)
     this.#address(this.source, fields.has(fieldOf.downstream_direct_remote_address) ? direct : remote)
     const wanted = this.#serverNames.of(this, fieldOf.requested_server_name)
-    // A name only sidecars give each other: this is the side of the server.
-    const isServer = fields.isInbound || (cluster === unnamed && wanted.port > 0)
+    // Only sidecars give each other such names, and only the server's denies: this is its side.
+    const isServer = fields.isInbound || (cluster.direction === 'unknown' && (wanted.port > 0 || this.refusal?.denial !== undefined))
     this.direction = isServer ? 'ingress' : cluster.direction
     this.kind = this.#kindOf(cluster, isServer)
     if (this.kind === 'waypoint') this.direction = 'ingress'
-    else if (this.kind === 'gateway' && cluster === unnamed) this.direction = 'egress'
+    else if (this.kind === 'gateway') this.direction = 'egress'
     if (this.kind) origin.kind = this.kind
+    this.#port = cluster.port
     this.isBlackhole = cluster.special === 'blackhole'
     this.service = cluster.service || wanted.service || this.#authorities.of(this, fieldOf.authority).service
     this.host = cluster.service ? '' : cluster.direction === 'egress' && !cluster.special ? cluster.host : ''
@@ -141,26 +158,30 @@ export class Exchange {
       source.port = port
     }
     const hasUpstream = this.#address(destination, fieldOf.upstream_host)
+    this.own = this.#ownEnd(hasUpstream)
     const local = this.#downstreamLocal
-    const isOwn = this.direction === 'ingress' && this.kind !== 'waypoint'
-    if (isOwn ? local.ipVersion && !(local.isLoopback && hasUpstream && !destination.isLoopback) : !hasUpstream && this.kind !== 'gateway')
-      destination.copy(local)
+    if (this.own === 'dst_') {
+      if (local.ipVersion && !(local.isLoopback && hasUpstream && !destination.isLoopback)) destination.copy(local)
+    } else if (!hasUpstream && this.#standsBetween) destination.port = this.#port
+    else if (!hasUpstream) destination.copy(local)
   }
 
-  #readIdentities(): void {
-    this.sourceIdentity = this.#identities.of(this, fieldOf.downstream_peer_uri_san)
-    this.destinationIdentity = this.#identities.of(this, fieldOf.upstream_peer_uri_san)
+  get #standsBetween(): boolean {
+    return this.kind === 'gateway' || this.kind === 'waypoint'
   }
 
-  #readDenial(): Denial | undefined {
-    return this.#denialIn(fieldOf.response_code_details) ?? this.#denialIn(fieldOf.connection_termination_details)
+  /** A gateway or a waypoint is an end only where it answers itself, for nobody behind it. */
+  #ownEnd(hasUpstream: boolean): Exchange['own'] {
+    if (this.#standsBetween) return hasUpstream || this.service || this.host ? undefined : 'dst_'
+    if (this.direction === 'unknown') return undefined
+    return this.direction === 'ingress' ? 'dst_' : 'src_'
   }
 
-  /** Details begin with rbac_access_denied when a policy denied. */
-  #denialIn(field: number): Denial | undefined {
-    const { bytes, starts, ends } = this.fields
-    if (ends[field] - starts[field] < 18 || bytes[starts[field]] !== letterR) return undefined
-    return readDenial(this.fields.text(field))
+  #readOutcome(): void {
+    this.flags = this.#flagsOf.of(this, fieldOf.response_flags)
+    this.grpc = this.#grpcOf.of(this, fieldOf.grpc_status)
+    this.refusal = this.#refusals.of(this, fieldOf.response_code_details) ?? this.#refusals.of(this, fieldOf.connection_termination_details)
+    if (!this.refusal && this.flags.refused) this.refusal = { reason: 'ext_authz' }
   }
 
   #address(into: SocketAddress, field: number): boolean {

@@ -1,26 +1,26 @@
 import type { Flow } from '../../schema/flow.ts'
 import type { Identity } from '../mesh/identity.ts'
-import { policyOf } from './denial.ts'
+import { flagsText } from '../mesh/response-flags.ts'
+import { deniedBy } from './denial.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldOf } from './fields.ts'
-import { ownEnd } from './request-rows.ts'
+import { type Refusal, refusalFields } from './outcome.ts'
+import { serviceName } from './request-rows.ts'
 
 /** The two directions of a TCP connection, the second where there were bytes that way; of a denied one, the denial. */
 export function connectionFlows(exchange: Exchange): Flow[] {
-  const { fields, denial, isBlackhole } = exchange
+  const { fields } = exchange
   const forward: Flow = {
     ...baseOf(exchange),
     layer: 'l4_proxy',
     type: 'l3_l4',
     is_reply: 'no',
-    verdict: 'forwarded',
     bytes: exchange.number(fieldOf.bytes_received),
     connections: 1,
     duration: exchange.duration,
-    response_flags: fields.text(fieldOf.response_flags),
-    end_reason: fields.text(fieldOf.connection_termination_details) || fields.text(fieldOf.upstream_transport_failure_reason),
-    ...(isBlackhole && { event: 'drop', verdict: 'dropped', drop_reason: 'blackhole' }),
-    ...(denial && { event: 'policy_verdict', verdict: 'dropped', ...policyOf(denial) }),
+    response_flags: flagsText(fields.text(fieldOf.response_flags)),
+    end_reason: fields.text(fieldOf.upstream_transport_failure_reason) || fields.text(fieldOf.connection_termination_details) || 'closed',
+    ...outcomeOf(exchange),
   }
   const back = exchange.number(fieldOf.bytes_sent)
   return back > 0 ? [forward, replyTo(forward, back)] : [forward]
@@ -36,13 +36,26 @@ export function denialFlow(exchange: Exchange, traceId: string): Flow {
     is_reply: 'no',
     verdict: 'dropped',
     trace_id: traceId,
-    response_flags: exchange.fields.text(fieldOf.response_flags),
-    ...policyOf(exchange.denial!),
+    response_flags: flagsText(exchange.fields.text(fieldOf.response_flags)),
+    ...(exchange.refusal && refusedBy(exchange.refusal)),
   }
 }
 
+/** What was decided on a connection: by a policy, by how the mesh is set up, or by what went wrong. */
+function outcomeOf({ refusal, isBlackhole, flags }: Exchange): Flow {
+  if (refusal) return { event: 'policy_verdict', verdict: 'dropped', ...refusedBy(refusal) }
+  if (isBlackhole) return { event: 'drop', verdict: 'dropped', drop_reason: 'blackhole' }
+  if (flags.noRoute) return { verdict: 'dropped', drop_reason: 'no_filter_chain_or_route' }
+  return { verdict: flags.failed ? 'error' : 'forwarded' }
+}
+
+const refusedBy = (refusal: Refusal): Flow => ({
+  ...refusalFields(refusal),
+  denied_by: refusal.denial ? deniedBy(refusal.denial) : '',
+})
+
 /** What is told of a connection once, and of what decided about it. */
-const ofForward = new Set(['connections', 'event', 'drop_reason'])
+const ofForward = new Set(['connections', 'event', 'drop_reason', 'denied_by'])
 
 /** The way back of a connection: the ends swapped, and no second connection. */
 export function replyTo(forward: Flow, bytes: number): Flow {
@@ -57,8 +70,7 @@ function swappedName(name: string): string {
 }
 
 function baseOf(exchange: Exchange): Flow {
-  const { origin, source, destination, fields, direction, kind } = exchange
-  const end = ownEnd(exchange)
+  const { origin, source, destination, fields, direction, kind, own } = exchange
   const { namespace, pod, workload, node } = origin
   return {
     time: exchange.time,
@@ -79,19 +91,22 @@ function baseOf(exchange: Exchange): Flow {
     sni: fields.text(fieldOf.requested_server_name),
     tls_version: fields.text(fieldOf.downstream_tls_version),
     connection_id: fields.text(fieldOf.connection_id),
-    ...(end && { [`${end}namespace`]: namespace, [`${end}pod`]: pod, [`${end}workload`]: workload, [`${end}node`]: node }),
+    auth_type: exchange.sourceIdentity ? 'mtls' : '',
+    encrypted: fields.has(fieldOf.downstream_tls_version),
+    ...(own && { [`${own}namespace`]: namespace, [`${own}pod`]: pod, [`${own}workload`]: workload, [`${own}node`]: node }),
     ...identityFields('src_', exchange.sourceIdentity),
-    ...identityFields('dst_', exchange.destinationIdentity),
+    ...identityFields('dst_', exchange.destinationIdentity, exchange.service),
   }
 }
 
 /** What a certificate a proxy saw says of an end. */
-export function identityFields(end: 'src_' | 'dst_', identity: Identity | undefined): Flow {
+export function identityFields(end: 'src_' | 'dst_', identity: Identity | undefined, service = ''): Flow {
   if (!identity) return {}
   return {
     [`${end}spiffe_id`]: identity.spiffeId,
     [`${end}spiffe_id_source`]: 'certificate',
     [`${end}service_account`]: identity.serviceAccount,
     ...(identity.namespace && { [`${end}namespace`]: identity.namespace }),
+    ...(identity.service && !service && { [`${end}service`]: serviceName(identity.namespace, identity.service) }),
   }
 }

@@ -37,6 +37,9 @@ const knownFormats = {
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% "%DYNAMIC_METADATA(istio.mixer:status)%" "%UPSTREAM_TRANSPORT_FAILURE_REASON%" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "%REQ(X-FORWARDED-FOR)%" "%REQ(USER-AGENT)%" "%REQ(X-REQUEST-ID)%" "%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%',
 }
 
+/** Names that only Envoy gives. */
+const ofEnvoy = ['response_flags', 'upstream_cluster', 'upstream_host', 'downstream_remote_address']
+
 /** Entries that are not the last of what they are about, or are about a part of it, which the last one counts. */
 const interimTypes = /^(?:\w*(?:Start|Periodic|Connected|Established|PoolReady)|UpstreamEnd)$/
 
@@ -80,6 +83,20 @@ class Reader implements LineReader {
   }
 
   takeBytes(bytes: Buffer, start: number, end: number, context: LineContext): boolean {
+    return (
+      this.#takeLine(bytes, start, end, context) ||
+      (context.fields !== undefined && this.#takeFields(context.fields, bytes, start, end, context))
+    )
+  }
+
+  /** What came with a line may be a log itself, of which the line is but a message. */
+  #takeFields(more: Readonly<Record<string, string>>, bytes: Buffer, start: number, end: number, context: LineContext): boolean {
+    if (!ofEnvoy.some(name => Object.hasOwn(more, name)) || !this.#jsonFormats.read(new Map(Object.entries(more)), this.#fields))
+      return false
+    return this.#store(bytes, start, end, { ...context, fields: undefined })
+  }
+
+  #takeLine(bytes: Buffer, start: number, end: number, context: LineContext): boolean {
     if (this.#formats.length && this.#scanBy(this.#formats, bytes, start, end)) return this.#store(bytes, start, end, context)
     const first = bytes[start]
     if (first === openBracket) return looksLikeText(bytes, start, end) && this.#takeText(bytes, start, end, context)
@@ -150,8 +167,9 @@ class Reader implements LineReader {
       return true
     }
     const traceId = this.#traceOf(context)
-    this.#rowsOf(this.#outbox.block('request')).write(exchange, traceId)
-    if (exchange.denial) this.#outbox.block('flow').add(denialFlow(exchange, traceId))
+    const spanId = fields.has(fieldOf.span_id) ? fields.text(fieldOf.span_id) : (context.span_id ?? '')
+    this.#rowsOf(this.#outbox.block('request')).write(exchange, traceId, spanId)
+    if (exchange.refusal) this.#outbox.block('flow').add(denialFlow(exchange, traceId))
     return true
   }
 

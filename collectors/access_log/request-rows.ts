@@ -1,21 +1,23 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { LabelColumn } from '../../runtime/block/columns.ts'
-import { grpcStatusText, isGrpcServerError } from '../mesh/grpc-status.ts'
 import type { Identity } from '../mesh/identity.ts'
-import { policyOf } from './denial.ts'
+import { flagsText } from '../mesh/response-flags.ts'
+import { withoutSecrets, withoutUser } from '../mesh/secrets.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldOf } from './fields.ts'
 import type { Origin } from './origin.ts'
 import type { SocketAddress } from './values.ts'
+import { refusalFields } from './outcome.ts'
 import { WordColumn, type Words } from './words.ts'
 
 const nanosPerMilli = 1e6
+const questionMark = 63
 /** Fields whose text is a label as it is. */
 const labels = [
   ['method', fieldOf.method],
   ['protocol_version', fieldOf.protocol],
-  ['host', fieldOf.authority],
-  ['response_flags', fieldOf.response_flags],
+  ['host', fieldOf.authority, withoutUser],
+  ['response_flags', fieldOf.response_flags, flagsText],
   ['response_details', fieldOf.response_code_details],
   ['route', fieldOf.route_name],
   ['upstream_cluster', fieldOf.upstream_cluster],
@@ -39,6 +41,7 @@ export class RequestRows {
   readonly #numbers
   readonly #wides
   readonly #texts
+  readonly #path
   readonly #attributes
   readonly #service: LabelColumn
   readonly #source
@@ -47,14 +50,16 @@ export class RequestRows {
   #origin: Origin | undefined
   #direction = ''
   #kind = ''
+  #own: Exchange['own']
   #protocol = ''
+  #transport = ''
   #verdict = ''
   /** Columns and codes that go with the origin and the side written last. */
   #same: { codes: Uint16Array; code: number }[] = []
 
   constructor(builder: BlockBuilder, words: Words) {
     this.#builder = builder
-    this.#words = labels.map(([name, field]) => ({ column: new WordColumn(builder.labels(name), words), field }))
+    this.#words = labels.map(([name, field, clean]) => ({ column: new WordColumn(builder.labels(name), words, clean), field }))
     const ends = ['src_', 'dst_'].flatMap(end =>
       [...claims, 'service', 'dns_name', 'service_account', 'spiffe_id', 'spiffe_id_source'].map(name => end + name),
     )
@@ -87,19 +92,18 @@ export class RequestRows {
     }
     this.#texts = (
       [
-        ['path', fieldOf.path],
         ['request_id', fieldOf.request_id],
-        ['span_id', fieldOf.span_id],
         ['connection_id', fieldOf.connection_id],
       ] as const
     ).map(([name, field]) => ({ column: builder.texts(name), field }))
+    this.#path = builder.texts('path')
     this.#attributes = builder.attributes('attributes')
     this.#service = builder.labels('dst_service')
     this.#source = endOf(builder, 'src_')
     this.#destination = endOf(builder, 'dst_')
   }
 
-  write(exchange: Exchange, traceId: string): void {
+  write(exchange: Exchange, traceId: string, spanId: string): void {
     const row = this.#builder.rows
     const { fields } = exchange
     this.#writeCommon(row, exchange)
@@ -111,12 +115,25 @@ export class RequestRows {
       const { column, field } = this.#texts[i]
       if (fields.has(field)) column.setBytes(row, fields.bytes, fields.starts[field], fields.ends[field])
     }
+    this.#writePath(row, exchange)
+    if (spanId) this.#builder.texts('span_id').set(row, spanId)
     if (traceId) this.#builder.texts('trace_id').set(row, traceId)
     this.#writeNumbers(row, exchange)
     this.#writeStatus(row, exchange)
     this.#writeEnds(row, exchange)
     this.#writeOthers(row, exchange)
     this.#builder.next(exchange.time)
+  }
+
+  /** Parameters that are secrets by their names are not kept. */
+  #writePath(row: number, { fields }: Exchange): void {
+    const { bytes, starts, ends } = fields
+    const [start, end] = [starts[fieldOf.path], ends[fieldOf.path]]
+    if (start >= end) return
+    let query = start
+    while (query < end && bytes[query] !== questionMark) query++
+    if (query === end) this.#path.setBytes(row, bytes, start, end)
+    else this.#path.set(row, withoutSecrets(bytes.toString('utf8', start, end)))
   }
 
   #writeNumbers(row: number, exchange: Exchange): void {
@@ -133,23 +150,32 @@ export class RequestRows {
 
   /** Labels that hang on who reports and from which side. */
   #writeCommon(row: number, exchange: Exchange): void {
-    const { origin, direction, kind } = exchange
+    const { origin, direction, kind, own } = exchange
     const protocol = exchange.isGrpc ? 'grpc' : 'http'
-    const verdict = exchange.denial || exchange.isBlackhole ? 'dropped' : 'forwarded'
-    const isSame = direction === this.#direction && kind === this.#kind && protocol === this.#protocol && verdict === this.#verdict
+    const transport = exchange.isHttp3 ? 'udp' : 'tcp'
+    const verdict = exchange.refusal || exchange.isBlackhole ? 'dropped' : 'forwarded'
+    const isSame =
+      direction === this.#direction &&
+      kind === this.#kind &&
+      own === this.#own &&
+      protocol === this.#protocol &&
+      transport === this.#transport &&
+      verdict === this.#verdict
     if (!isSame || this.#filling !== this.#builder.filling || origin !== this.#origin) {
       this.#filling = this.#builder.filling
       this.#origin = origin
       this.#direction = direction
       this.#kind = kind
+      this.#own = own
       this.#protocol = protocol
+      this.#transport = transport
       this.#verdict = verdict
-      this.#same = this.#codesOf(exchange, protocol, verdict)
+      this.#same = this.#codesOf(exchange, { protocol, transport, verdict })
     }
     for (let i = 0; i < this.#same.length; i++) this.#same[i].codes[row] = this.#same[i].code
   }
 
-  #codesOf({ origin, direction, kind }: Exchange, protocol: string, verdict: string): { codes: Uint16Array; code: number }[] {
+  #codesOf({ origin, direction, kind, own }: Exchange, decided: Readonly<Record<string, string>>): { codes: Uint16Array; code: number }[] {
     const values: Record<string, string> = {
       source: origin.source,
       cluster: origin.cluster,
@@ -158,12 +184,9 @@ export class RequestRows {
       direction,
       layer: 'l7_proxy',
       phase: 'exchange',
-      protocol,
-      verdict,
-      transport: 'tcp',
+      ...decided,
     }
-    const end = ownEnd({ direction, kind })
-    if (end) for (const name of claims) values[end + name] = name === 'pod' ? origin.pod : origin[name]
+    if (own) for (const name of claims) values[own + name] = name === 'pod' ? origin.pod : origin[name]
     return Object.entries(values).flatMap(([name, text]) =>
       text ? [{ codes: this.#label[name].codes, code: this.#label[name].code(text) }] : [],
     )
@@ -176,12 +199,12 @@ export class RequestRows {
 
   #writeStatus(row: number, exchange: Exchange): void {
     const status = exchange.number(fieldOf.response_code)
-    const grpc = exchange.fields.has(fieldOf.grpc_status) ? grpcStatusText(exchange.fields.text(fieldOf.grpc_status)) : ''
+    const { grpc, flags, refusal, isBlackhole } = exchange
     this.#numbers.statusCode[row] = status
-    this.#numbers.error[row] = (status >= 500 && status < 600) || isGrpcServerError(grpc) ? 1 : 0
-    if (grpc) this.#set(row, 'grpc_status', grpc)
-    if (exchange.isBlackhole) this.#set(row, 'drop_reason', 'blackhole')
-    if (exchange.denial) for (const [name, text] of Object.entries(policyOf(exchange.denial))) this.#set(row, name, text)
+    this.#numbers.error[row] = status >= 500 || grpc.failed || (status === 0 && flags.failed) ? 1 : 0
+    if (grpc.text) this.#set(row, 'grpc_status', grpc.text)
+    if (refusal) for (const [name, text] of Object.entries(refusalFields(refusal))) this.#set(row, name, text)
+    else if (isBlackhole) this.#set(row, 'drop_reason', 'blackhole')
   }
 
   #writeEnds(row: number, exchange: Exchange): void {
@@ -194,11 +217,12 @@ export class RequestRows {
     if (destinationIdentity) this.#writeIdentity(row, 'dst_', destinationIdentity)
   }
 
-  #writeIdentity(row: number, end: string, { spiffeId, serviceAccount, namespace }: Identity): void {
+  #writeIdentity(row: number, end: string, { spiffeId, serviceAccount, namespace, service }: Identity): void {
     this.#set(row, `${end}spiffe_id`, spiffeId)
     this.#set(row, `${end}spiffe_id_source`, 'certificate')
     this.#set(row, `${end}service_account`, serviceAccount)
     if (namespace) this.#set(row, `${end}namespace`, namespace)
+    if (service && this.#label[`${end}service`].codes[row] === 0) this.#set(row, `${end}service`, serviceName(namespace, service))
   }
 
   #writeOthers(row: number, { fields }: Exchange): void {
@@ -216,11 +240,8 @@ export class RequestRows {
   }
 }
 
-/** The end the reporter stands at, whose pod is its own. */
-export function ownEnd({ direction, kind }: Pick<Exchange, 'direction' | 'kind'>): 'src_' | 'dst_' | undefined {
-  if (kind !== 'sidecar') return undefined
-  return direction === 'egress' ? 'src_' : direction === 'ingress' ? 'dst_' : undefined
-}
+/** Consul gives identities to services. */
+export const serviceName = (namespace: string, service: string) => (namespace ? `${namespace}/${service}` : service)
 
 function endOf(builder: BlockBuilder, end: string) {
   const { bytes } = builder.addresses(`${end}address`)

@@ -83,20 +83,23 @@ function hashAll(view: DataView, start: number, end: number): number {
 /** A column of labels whose texts are words. */
 export class WordColumn {
   readonly #column: LabelColumn
+  readonly #clean: (text: string) => string
   readonly #words: Words
   /** By word, what the column knows its text by, plus 1. */
   readonly #numbers = new Int32Array(maxWords)
   #eraOfWords = 0
   #eraOfColumn = 0
 
-  constructor(column: LabelColumn, words: Words) {
+  /** `clean` makes of a word what is kept of it. */
+  constructor(column: LabelColumn, words: Words, clean: (text: string) => string = text => text) {
+    this.#clean = clean
     this.#column = column
     this.#words = words
   }
 
   set(row: number, word: number): void {
     if (this.#words.era !== this.#eraOfWords || this.#column.era !== this.#eraOfColumn) this.#forget()
-    const number = this.#numbers[word] || (this.#numbers[word] = this.#column.number(this.#words.texts[word]) + 1)
+    const number = this.#numbers[word] || (this.#numbers[word] = this.#column.number(this.#clean(this.#words.texts[word])) + 1)
     this.#column.codes[row] = this.#column.codeOfNumber(number - 1)
   }
 

@@ -1,7 +1,7 @@
 import type { Flow } from '../../schema/flow.ts'
 import { type Identity, readIdentity } from '../mesh/identity.ts'
 import type { Denial } from '../mesh/rbac.ts'
-import { policyOf } from './denial.ts'
+import { deniedBy, policyOf } from './denial.ts'
 import { identityFields, replyTo } from './flow-records.ts'
 import type { LineContext } from './line.ts'
 import type { Origin } from './origin.ts'
@@ -146,14 +146,11 @@ function outcomeOf(error: string, hasBytes: boolean): Flow {
   if (error === '') return { verdict: 'forwarded', end_reason: 'closed' }
   const denial = readZtunnelDenial(error)
   if (denial)
-    return { event: 'policy_verdict', verdict: 'dropped', end_reason: 'policy_rejection', ...policyOf(denial), policy_kind: kindOf(denial) }
+    return { event: 'policy_verdict', verdict: 'dropped', end_reason: 'policy_rejection', ...policyOf(denial), denied_by: deniedBy(denial) }
   if (isRefusedByPeer(error))
     return { event: 'drop', verdict: 'dropped', drop_reason: 'refused_by_destination', end_reason: reasonOf(error) }
   return { verdict: hasBytes ? 'forwarded' : 'error', end_reason: reasonOf(error) }
 }
-
-/** ztunnel enforces Istio's policies and no others. */
-const kindOf = (denial: Denial) => policyOf(denial).policy_kind || 'AuthorizationPolicy'
 
 /** The ztunnel at the destination answers so when a policy there denies: its own log names the policy. */
 const isRefusedByPeer = (error: string) => /^http status: 401\b/.test(error)

@@ -115,7 +115,8 @@ test('what a proxy ejects is no access log, and a listener log is connections', 
   const { flows } = readAll(listener, { context: podContext('backend-1') })
   t.is(flows.length, 40)
   t.is(count(flows, { verdict: 'dropped', event: 'policy_verdict', drop_reason: 'default_deny' }), 4)
-  t.like(filled(flows.find(row => row.verdict === 'dropped')!), {
+  t.is(count(flows, { verdict: 'dropped', drop_reason: 'no_filter_chain_or_route', response_flags: 'NR' }), 4)
+  t.like(filled(flows.find(row => row.event === 'policy_verdict')!), {
     src_spiffe_id: 'spiffe://cluster.local/ns/test/sa/sleep',
     policy_source: 'log',
   })

@@ -115,7 +115,7 @@ test('lines in a format of the configuration become rows, with what is not known
     '1795249190.353 shop/web-1 GET /a 200 12ms inbound|8080|| 10.0.0.9:8080 tenant=blue peer=spiffe://cluster.local/ns/shop/sa/cart,spiffe://b/x'
   const { requests } = readAll([line, line.replace('blue', '-')], { options: { formats: [format] } })
   t.like(requests[0], {
-    time: micros,
+    time: micros + 12_000,
     reporter: 'shop/web-1',
     dst_pod: 'web-1',
     dst_namespace: 'shop',

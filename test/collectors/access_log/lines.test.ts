@@ -160,7 +160,7 @@ const cases: [title: string, line: string, request: Row | undefined, flow: Row |
   [
     'a policy with a custom action that is wrong has its name',
     line({ ...inbound, code: 403, details: 'rbac_access_denied_matched_policy[default-deny-all-due-to-bad-CUSTOM-action]' }),
-    { policy_name: 'default-deny-all-due-to-bad-CUSTOM-action', policy_namespace: '', policy_kind: '' },
+    { policy_name: 'default-deny-all-due-to-bad-CUSTOM-action', policy_namespace: '', policy_kind: 'AuthorizationPolicy' },
     { event: 'l7' },
   ],
   [
@@ -362,6 +362,55 @@ test('what came with a line adds to it', t => {
   })
 })
 
+test('what came with a line is a log by itself when it says what only Envoy says', t => {
+  const fields = { start_time: time, method: 'GET', path: '/otlp', response_code: '200', upstream_cluster: 'inbound|8080||', message: 'x' }
+  const read = (given: Record<string, string>) =>
+    readAll(['any text'], { context: { ...podContext('web-1'), span_id: 'd'.repeat(16), fields: given } })
+  t.like(read(fields).requests[0], { path: '/otlp', dst_pod: 'web-1', span_id: 'd'.repeat(16), attributes: { message: 'x' } })
+  t.is(read({ start_time: time, response_code: '200' }).taken, 0)
+})
+
+test('a gateway that answers for nobody is the server, and one without a server chosen knows the port', t => {
+  const gateway = { upstreamLocal: '-', host: '-', local: '10.0.0.3:8443', remote: '203.0.113.5:443' }
+  const given = { context: podContext('istio-ingressgateway-1', 'istio-system') }
+  const [none, unchosen] = readAll([line({ ...gateway, cluster: '-', code: 404 }), line({ ...gateway, code: 503 })], given).requests
+  t.like(none, { reporter_kind: 'gateway', dst_pod: 'istio-ingressgateway-1', dst_address: '10.0.0.3', direction: 'egress' })
+  t.like(unchosen, { reporter_kind: 'gateway', dst_pod: '', dst_address: '', dst_port: 8080, dst_service: 'shop/web' })
+})
+
+const flagged: [flags: string, code: number, request: Row | undefined, flow: Row | undefined][] = [
+  [
+    'UAEX',
+    403,
+    { verdict: 'dropped', drop_reason: 'ext_authz', error: false },
+    { event: 'l7', verdict: 'dropped', drop_reason: 'ext_authz' },
+  ],
+  ['UC', 0, undefined, { verdict: 'error', response_flags: 'UC' }],
+  ['NR', 0, undefined, { verdict: 'dropped', drop_reason: 'no_filter_chain_or_route' }],
+  ['URX,UF', 503, { verdict: 'forwarded', response_flags: 'UF,URX', error: true }, undefined],
+]
+for (const [flags, code, request, flow] of flagged)
+  test(`the flags ${flags} with ${code} say how it ended`, t => {
+    const text = line(code ? { code } : { code, request: '- - -', numbers: '0 0 1 -', details: '-' }).replace(
+      ` ${code} - `,
+      ` ${code} ${flags} `,
+    )
+    const read = readAll([text], { context: podContext('web-1') })
+    if (request) t.like(read.requests[0], request)
+    if (flow) t.like(read.flows[0], flow)
+    t.is(read.flows.length, flow ? 1 : 0)
+  })
+
+test('secrets in what clients send are not kept, and Consul names services in identities', t => {
+  const { requests } = readAll([line({ request: 'GET /login?token=s3cret&page=2 HTTP/3', authority: 'me:s3cret@web' })], {
+    context: {
+      ...context,
+      fields: { downstream_peer_uri_san: 'spiffe://6ba7b810-9dad-11d1-80b4-00c04fd430c8.consul/ns/default/dc/dc1/svc/api' },
+    },
+  })
+  t.like(requests[0], { path: '/login?token=***&page=2', host: 'web', transport: 'udp', src_service: 'default/api' })
+})
+
 test("Linkerd's access log in JSON is the server's side of requests", t => {
   const log = {
     'client.addr': '10.42.0.63:51160',
@@ -391,7 +440,7 @@ test("Linkerd's access log in JSON is the server's side of requests", t => {
     latency: 1_234_567,
     response_bytes: 42,
     status_code: 200,
-    time: 1_795_248_000_071_809,
+    time: 1_795_248_000_073_043,
   })
 })
 
