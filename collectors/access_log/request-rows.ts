@@ -6,6 +6,7 @@ import { withoutSecrets, withoutUser } from '../mesh/secrets.ts'
 import type { Exchange } from './exchange.ts'
 import { fieldOf } from './fields.ts'
 import type { Origin } from './origin.ts'
+import { Queries } from './query.ts'
 import type { SocketAddress } from './values.ts'
 import { refusalFields } from './outcome.ts'
 import { WordColumn, type Words } from './words.ts'
@@ -42,6 +43,7 @@ export class RequestRows {
   readonly #wides
   readonly #texts
   readonly #path
+  readonly #queries: Queries
   readonly #attributes
   readonly #service: LabelColumn
   readonly #source
@@ -96,6 +98,7 @@ export class RequestRows {
         ['connection_id', fieldOf.connection_id],
       ] as const
     ).map(([name, field]) => ({ column: builder.texts(name), field }))
+    this.#queries = new Queries(words)
     this.#path = builder.texts('path')
     this.#attributes = builder.attributes('attributes')
     this.#service = builder.labels('dst_service')
@@ -132,7 +135,7 @@ export class RequestRows {
     if (start >= end) return
     let query = start
     while (query < end && bytes[query] !== questionMark) query++
-    if (query === end) this.#path.setBytes(row, bytes, start, end)
+    if (!this.#queries.mayHoldSecret(bytes, query + 1, end)) this.#path.setBytes(row, bytes, start, end)
     else this.#path.set(row, withoutSecrets(bytes.toString('utf8', start, end)))
   }
 

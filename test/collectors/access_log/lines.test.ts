@@ -522,3 +522,16 @@ test('what clients make too long is cut, what is too much left out, and both are
   t.is(Object.keys(many.requests[0].attributes as object).length, 64)
   t.is(many.discarded.get('over_limit'), 37)
 })
+
+test('a query is kept as it is unless a parameter is a secret by its name', t => {
+  const queries = {
+    '?a=1&b=2': '?a=1&b=2',
+    '?a&token=x;pwd=y': '?a&token=***;pwd=***',
+    '?=': '?=',
+    '??API_KEY=1': '??API_KEY=***',
+    '?tokens=1': '?tokens=1',
+    '?a=token=1': '?a=token=1',
+  }
+  for (const [query, kept] of Object.entries(queries))
+    t.is(readAll([line({ request: `GET /p${query} HTTP/1.1` })]).requests[0].path, `/p${kept}`)
+})
