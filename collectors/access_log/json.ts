@@ -78,6 +78,8 @@ export class JsonFormats {
 
 function compileJson(format: JsonFormat, where: string, prefix = '', into = new Map<string, Format>()): Map<string, Format> {
   for (const [key, value] of Object.entries(format)) {
+    if (value === null || !['string', 'object'].includes(typeof value))
+      throw new ConfigError(`${where}.${prefix}${key}: expected a format string or a mapping, got ${JSON.stringify(value)}`)
     if (typeof value !== 'string') compileJson(value, where, `${prefix}${key}.`, into)
     else if (value.includes('%')) into.set(prefix + key, compileFormat(value, `${where}.${prefix}${key}`))
     else into.set(prefix + key, constant)

@@ -156,5 +156,8 @@ test('JSON in a format of the configuration is read by what its keys hold', t =>
     attributes: { 'net.tenant': 'blue' },
     source: context.source,
   })
+  t.throws(() => readAll([], { options: { json_formats: [{ a: 5 as unknown as string }] } }), {
+    message: 'json_formats.0.a: expected a format string or a mapping, got 5',
+  })
   t.throws(() => readAll([], { options: { json_formats: [{ a: { b: '%X' } }] } }), { message: /^json_formats\.0\.a\.b: .* position 0$/ })
 })
