@@ -76,6 +76,9 @@ async function follow(options: AccessLogOptions, context: SourceContext): Promis
   const { paths = [], stdin = false, formats = [], json_formats = [], cluster = '', node, history = 86_400 } = options
   const { max_files: maxFiles = 1000, max_line_bytes: maxLineBytes = 1 << 17 } = options
   if (!paths.length && !stdin) throw new ConfigError('collect.access_log: expected paths, or stdin: true')
+  // A service below a supervisor got its configuration there.
+  if (stdin && (process.stdin.destroyed || process.stdin.readableEnded))
+    throw new ConfigError('collect.access_log.stdin: expected a standard input of its own, as weir collect has')
   const intake = openIntake({ formats, json_formats }, maxLineBytes, context)
   const source = accessLog.name
   const files = { paths, maxFiles, maxLineBytes, historyMs: history * 1000, node: node || hostname(), cluster, source }

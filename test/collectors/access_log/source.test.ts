@@ -1,4 +1,4 @@
-import { appendFile, copyFile, mkdir, mkdtemp, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, mkdtemp, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import test from 'ava'
@@ -169,6 +169,32 @@ test('a line that breaks off is counted and kept, and those after it are read', 
   t.is(running.discarded.get('undecodable'), 1)
   await until('the letter', async () => (await deadLetters(bus.bus)).length === 1)
   t.is((await deadLetters(bus.bus))[0].body, broken)
+})
+
+test('more files than allowed are told, and followed once there is room', async t => {
+  await using bus = await openTestBus()
+  await using files = await openDirectory()
+  const other = files.path.replace('0.log', '1.log')
+  await writeFile(files.path, mixed(0, 3))
+  await using running = start(accessLog, { paths: [files.pattern], max_files: 1 }, bus.bus)
+  await until('three', has(bus.bus, 3))
+  await writeFile(other, mixed(3, 6))
+  await until('the reason', () => running.statuses.some(({ reason }) => reason === '1 files more than max_files match'))
+  await rm(files.path)
+  await until('six', has(bus.bus, 6))
+  t.deepEqual(await requests(bus.bus), upTo(6))
+})
+
+test('a file that is old and was never read is begun at its end', async t => {
+  await using bus = await openTestBus()
+  await using files = await openDirectory()
+  await writeFile(files.path, mixed(0, 3))
+  await utimes(files.path, new Date(0), new Date(Date.now() - 3_600_000))
+  await using running = start(accessLog, { paths: [files.pattern], history: 60 }, bus.bus)
+  await until('it is open', () => running.statuses.length >= 2)
+  await appendFile(files.path, mixed(3, 5))
+  await until('two', has(bus.bus, 2))
+  t.deepEqual(await requests(bus.bus), [3, 4])
 })
 
 test('a format with a mistake is refused with its place', async t => {
