@@ -1,7 +1,7 @@
-const base = Date.parse('2026-11-21T08:00:00.000Z')
+const someDay = Date.parse('2026-11-21T08:00:00.000Z')
 
 /** A line of Istio's default format whose request id and time are its number. */
-export function istioLine(number: number, { status = 200, path = '/', details = 'via_upstream' } = {}): string {
+export function istioLine(number: number, { status = 200, path = '/', details = 'via_upstream', base = someDay } = {}): string {
   const time = new Date(base + number * 1000).toISOString()
   return (
     `[${time}] "GET ${path} HTTP/1.1" ${status} - ${details} - "-" 0 178 5 4 "-" "curl/8" "${idOf(number)}" "details:9080" ` +
@@ -10,7 +10,7 @@ export function istioLine(number: number, { status = 200, path = '/', details = 
 }
 
 /** A TCP connection, as flows in both directions: so many bytes there as its number says. */
-export function tcpLine(number: number): string {
+export function tcpLine(number: number, base = someDay): string {
   const time = new Date(base + number * 1000).toISOString()
   return (
     `[${time}] "- - -" 0 - - - "-" ${number + 1} 9 5 - "-" "-" "-" "-" "10.244.0.9:6379" ` +
@@ -24,8 +24,8 @@ const stamp = '2026-11-21T08:19:50.353000000Z'
 export const cri = (line: string, mark = 'F', stream = 'stdout') => `${stamp} ${stream} ${mark} ${line}`
 export const docker = (log: string, stream = 'stdout') => JSON.stringify({ log, stream, time: stamp })
 
-/** Both kinds of line in turn. */
-export const mixed = (from: number, to: number) =>
+/** Both kinds of line in turn, a second apart from `base` on. */
+export const mixed = (from: number, to: number, base = someDay) =>
   Array.from({ length: to - from }, (_, index) =>
-    [istioLine(from + index), tcpLine(from + index)].map(line => `${cri(line)}\n`).join(''),
+    [istioLine(from + index, { base }), tcpLine(from + index, base)].map(line => `${cri(line)}\n`).join(''),
   ).join('')
