@@ -1,3 +1,4 @@
+import { type AccessLogOptions, accessLog } from './access_log/source.ts'
 import { type FelixOptions, felix } from './goldmane/felix.ts'
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
@@ -10,7 +11,18 @@ import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.
 import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles, prometheus, remoteWrite, goldmane, felix, netobserv, netobservKafka, flowExport] as const
+export const sources = [
+  hubble,
+  hubbleFiles,
+  prometheus,
+  remoteWrite,
+  goldmane,
+  felix,
+  netobserv,
+  netobservKafka,
+  flowExport,
+  accessLog,
+] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
@@ -23,4 +35,5 @@ export interface SourceOptions {
   netobserv?: NetobservOptions
   netobserv_kafka?: NetobservKafkaOptions
   flow_export?: FlowExportOptions
+  access_log?: AccessLogOptions
 }

@@ -23,7 +23,7 @@ export interface Origin {
 
 export type Peers = Readonly<Record<string, readonly string[]>>
 
-/** The last time of each reporter of an agent, in microseconds. */
+/** The last time of each reporter of an agent, in microseconds; of files, how many of their bytes were read, by what they are known by. */
 export type Silent = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** A block published earlier. */

@@ -13,8 +13,16 @@ export interface LineContext {
   fields?: Readonly<Record<string, string>>
 }
 
-/** Reads access logs that are lines of text. */
+/**
+ * Reads access logs that are lines of text. A line is at most three rows: look for full blocks of requests and flows after each, and
+ * `await outbox.ready()` when there is one.
+ */
 export interface LineReader {
-  /** Writes down what a line tells. False when it is no access log in a format that is known. */
+  /**
+   * Writes down what a line tells. False when it is no access log in a format that is known. One that is but cannot be read is counted
+   * as discarded and kept as a dead letter; one about something still going on is counted as discarded.
+   */
   take(line: string, context: LineContext): boolean
+  /** The same of a line that lies there in bytes, without its end. */
+  takeBytes(bytes: Buffer, start: number, end: number, context: LineContext): boolean
 }

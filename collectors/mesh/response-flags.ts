@@ -30,6 +30,27 @@ export const responseFlags = [
   'DR',
 ] as const
 
+/** Codes that say the proxy could not bring a request to a server, or no answer back. */
+export const failureFlags: ReadonlySet<string> = new Set([
+  'LH',
+  'UH',
+  'UT',
+  'LR',
+  'UR',
+  'UF',
+  'UC',
+  'UO',
+  'NR',
+  'URX',
+  'SI',
+  'UMSDR',
+  'UPE',
+  'NC',
+  'OM',
+  'DT',
+  'DF',
+])
+
 /** Codes as text, in one order and each once; nothing for the `-` of a log. */
 export function flagsText(text: string): string {
   if (text === '-' || text === '') return ''

@@ -12,6 +12,9 @@ import {
 } from './columns.ts'
 import { Writer } from './writer.ts'
 
+/** Rows beyond the capacity: one thing a source reads may make a few rows, of which the last still fit into a block that has become full. */
+const spareRows = 16
+
 /**
  * A block being filled with the columns a collector writes. The hot path takes typed columns once (`numbers`, `labels`…), writes
  * their row `rows` and then counts it with `next`; rare records go through `add`.
@@ -35,8 +38,8 @@ export class BlockBuilder {
     if (capacity > 60_000) throw new RangeError(`a block holds at most 60000 rows, got ${capacity}`)
     this.kind = kind
     this.capacity = capacity
-    this.ids = new Uint8Array(capacity * 8)
-    this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity)]))
+    this.ids = new Uint8Array((capacity + spareRows) * 8)
+    this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity + spareRows)]))
   }
 
   get full(): boolean {

@@ -60,7 +60,9 @@ export class WideColumn implements Column {
 
   /** A whole number from 0 to 2^53. */
   setNumber(row: number, value: number): void {
-    this.setWords(row, value % 4294967296, value / 4294967296)
+    // Division is much faster than the remainder of what is no 32-bit number.
+    const high = Math.floor(value / 4294967296)
+    this.setWords(row, value - high * 4294967296, high)
   }
 
   setWords(row: number, low: number, high: number): void {
