@@ -37,7 +37,7 @@ const names = Object.keys(columns) as (keyof typeof columns)[]
 /** A part of the tuple that stands for a span. */
 const part = (span: string, name: keyof typeof columns) => `${span}.${names.indexOf(name) + 1}`
 
-/** In which way a span touches an id: it has it; it is below it, shares it, or links to it as what was called; it is a client below it. */
+/** In which way a span touches an id: it has it; it is below it, may share it, or links to it as what was called; it is a client below it. */
 const way = { itself: 0, below: 1, shares: 2, links: 3, contained: 4, alone: 5 } as const
 const link = "sipHash64(splitByChar('/', link)[1], splitByChar('/', link)[2])"
 const below = "if(parent_span_id = '', 0, sipHash64(trace_id, parent_span_id))"
@@ -47,7 +47,7 @@ const touches = `SELECT (${names.map(name => columns[name]).join(', ')}) AS span
   arrayJoin(arrayFilter(touch -> touch.1 != 0, arrayConcat(
     [(${columns.id}, ${way.itself})],
     if(${columns.serves}, [(${below}, ${way.below})], []),
-    if(kind = 'server', [(${columns.id}, ${way.shares})], []),
+    if(${columns.serves}, [(${columns.id}, ${way.shares})], []),
     if(kind = 'consumer', arrayMap(link -> (${link}, ${way.links}), links), []),
     if(${columns.calls}, [(${below}, ${way.contained})], [])
   ))) AS touch
@@ -62,7 +62,8 @@ GROUP BY touch.1`
 
 /** Below an id that client and server share (Zipkin) is what the server caused. */
 const parents = `if(arrayExists(one -> ${part('one', 'serves')}, spans), arrayFilter(one -> ${part('one', 'serves')}, spans), spans)`
-const nearest = `multiIf(callee.2 = ${way.shares}, arrayFilter(one -> ${part('one', 'calls')} AND NOT ${part('one', 'messaging')}, spans), callee.2 = ${way.below}, ${parents}, spans)`
+const sharing = `arrayFilter(one -> ${part('one', 'calls')} AND NOT ${part('one', 'messaging')} AND NOT ${part('callee.1', 'messaging')}, spans)`
+const nearest = `multiIf(callee.2 = ${way.shares}, ${sharing}, callee.2 = ${way.below}, ${parents}, spans)`
 
 /** A span of the same service that is no client contains the other, as a proxy's span does that of its application: it does not call it. */
 const isCaller = (one: string) => `${part(one, 'calls')} OR ${part(one, 'service')} != ${part('callee.1', 'service')}`

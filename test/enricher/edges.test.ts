@@ -115,8 +115,9 @@ const truths: Record<string, [spans: Span[], edges: Edge[]]> = {
     [
       { ...cart, time: at(10), trace_id: trace(1), span_id: 's', parent_span_id: 'unknown' },
       { ...cart, time: at(11), trace_id: trace(2), span_id: 's' },
+      { ...cart, kind: 'consumer', time: at(11), trace_id: trace(3), span_id: 's' },
     ],
-    [edge('server_only', '', 'cart', 2)],
+    [edge('server_only', '', 'cart', 3)],
   ],
   'where the client was sampled pairs count by the lesser weight, so that no call counts twice': [
     [...call(1, { client: { weight: 2 } }), ...call(2).slice(1)],
