@@ -234,6 +234,28 @@ function withoutMade({ query }: SpanEdges['reader']): SpanEdges['reader']['query
   return (sql, options) => query(sql.includes('span_edge') ? 'SELECT 0 AS last' : sql, options)
 }
 
+promise('spans that came after their window was made are counted, each once', async (t, world) => {
+  const due = windowSeconds + settleSeconds + reachSeconds
+  const span = { ...cart, trace_id: trace(1) }
+  await world.store([
+    { ...span, span_id: 'in time', time: at(10), received: at(due - 1) },
+    { ...span, span_id: 'late', time: at(10), received: at(due + 1) },
+    ...[1, 2, 3].map(window => ({ ...span, span_id: `${window}`, time: at(window * windowSeconds), received: at(window * windowSeconds) })),
+  ])
+  const late: unknown[] = []
+  const log = { ...quietLog, debug: (context: object) => void late.push((context as { late: number }).late) }
+  await makeSpanEdges({ ...world.options, log })
+  t.deepEqual(late, [0, 1, 0, 0])
+})
+
+promise('windows without edges are made once by each process', async (t, world) => {
+  await world.store([{ time: at(10), trace_id: trace(1), span_id: 'i', kind: 'internal', service_name: 'web' }])
+  const progress = {}
+  t.is(await makeSpanEdges(world.options, undefined, progress), 1)
+  t.is(await makeSpanEdges(world.options, undefined, progress), 0)
+  t.deepEqual(await world.edges(), [])
+})
+
 promise('one that was killed before it stored a window makes it the next time', async (t, world) => {
   await world.store(call(1))
   const dying: SpanEdges = {
