@@ -15,6 +15,7 @@ import type { Step } from './step.ts'
 import { kubernetes } from './steps/kubernetes.ts'
 import { type Networks, network } from './steps/network.ts'
 import { orientation } from './steps/orientation.ts'
+import { vantage } from './steps/vantage.ts'
 import { ObjectTable } from './tables/objects.ts'
 
 export interface EnrichOptions {
@@ -47,7 +48,7 @@ export async function runEnricher(
   observeObjects(objects)
   observeLag(bus)
 
-  const steps = [orientation(objects), kubernetes(objects), network(options.networks)]
+  const steps = [orientation(objects), kubernetes(objects), network(options.networks), vantage(objects)]
   const sink = clickhouseSink({
     clickhouse,
     log,

@@ -32,7 +32,13 @@ export const flowFields = {
   type: { type: 'label', values: flowTypes, about: 'Hubble flow type: l3_l4, l7 or sock.', rollup: true },
   event: { type: 'label', values: events, about: 'What the datapath reported: a trace, a drop, a policy verdict…', rollup: true },
   observation_point: { type: 'label', values: observationPoints, about: 'Where on its path the packet was seen.', rollup: true },
-  direction: { type: 'label', values: directions, about: 'Into or out of the endpoint at the observation point.', rollup: true },
+  direction: {
+    type: 'label',
+    values: directions,
+    about: 'Into or out of the endpoint at the observation point.',
+    completedBy: 'vantage',
+    rollup: true,
+  },
   is_reply: { type: 'label', values: threeWay, about: 'Whether it belongs to the reply direction, as the reporter says.' },
   orientation: {
     type: 'label',

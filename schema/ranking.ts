@@ -15,6 +15,11 @@ export interface Ranking {
   among: readonly string[]
   /** From the best on; a view that none fits ranks below them all. */
   order: readonly ViewPattern[]
+  /**
+   * Views that rank below them all, and count only where no better view tells of the same two workloads, in any edge and within a minute:
+   * what is added up from metrics knows no ports and no names of what is outside, and comes with the next scrape.
+   */
+  last?: readonly ViewPattern[]
   /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */
   apart?: readonly string[]
 }
@@ -45,6 +50,14 @@ function edgeField(name: string): string {
   return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
 }
 
+const placeFields = ['cluster', 'namespace', 'workload'].flatMap(name => [`src_${name}`, `dst_${name}`])
+
+/** SQL of a number that records between the same two workloads share; gRPC is HTTP to those who do not look for it. */
+export const placeNumber = `cityHash64(${placeFields.map(edgeField).join(', ')}, if(protocol = 'grpc', 'http', protocol))`
+
+/** Sources of what is added up from metrics. */
+export const metricSources = ['istio_metrics', 'linkerd_metrics'] as const
+
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
 
@@ -66,6 +79,14 @@ const accounts: readonly ViewPattern[] = ['l4_proxy', 'kernel', 'l7_proxy', 'exp
   { layer: [layer], direction: ['egress'] },
   { layer: [layer] },
 ])
+
+/** The destination before what is between before the source, as for logs. */
+const ofMetrics: readonly ViewPattern[] = [
+  { source: metricSources, direction: ['ingress'] },
+  { source: metricSources, direction: ['unknown'] },
+  { source: metricSources },
+]
+const notOfMetrics = `source NOT IN (${metricSources.map(name => `'${name}'`).join(', ')})`
 
 const traffic: readonly ViewPattern[] = [
   { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
@@ -100,6 +121,7 @@ export const rankings = {
       'else a trace at the source, else policy verdicts, else whole conversations as a proxy or exporter accounts for them. Socket translations and packets before service translation never count.',
     among: countable,
     order: traffic,
+    last: ofMetrics,
   },
   volume: {
     kind: 'flow',
@@ -108,11 +130,12 @@ export const rankings = {
       'and the destination before the source.',
     among: [...countable, '(bytes > 0 OR packets > 0)'],
     order: accounts,
+    last: ofMetrics,
   },
   sent: {
     kind: 'flow',
     about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
-    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
     order: [
       { event: ['trace'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
       { event: ['trace'] },
@@ -122,7 +145,7 @@ export const rankings = {
   received: {
     kind: 'flow',
     about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
-    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
     order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
   },
   drops: {
@@ -132,6 +155,7 @@ export const rankings = {
       'Drops at either end, and denials of an L7 proxy, are different packets.',
     among: dropped,
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    last: ofMetrics,
     apart: ["event = 'l7'", 'direction'],
   },
   denials: {
@@ -141,6 +165,7 @@ export const rankings = {
       'Its policy is the one either of them names.',
     among: [...dropped, `(event IN ('policy_verdict', 'l7') OR ${policyDenied})`],
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    last: ofMetrics,
     apart: ["multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason))", 'direction'],
   },
   requests: {
@@ -156,6 +181,7 @@ export const rankings = {
       { layer: ['l7_proxy'], direction: ['egress'] },
       ...['ingress', 'unknown', 'egress'].map(direction => ({ layer: ['kernel'], direction: [direction] })),
     ],
+    last: ofMetrics,
   },
 } as const satisfies Record<string, Ranking>
 

@@ -65,6 +65,7 @@ function formulaOf({ kinds: [kind] }: Metric, calculation: Calculation): string 
   if ('sum' in calculation) return code(rawOf(kinds[kind], calculation.sum))
   if ('all' in calculation) return code(rawOf(kinds[kind], calculation.all))
   if ('ratio' in calculation) return `${calculation.ratio.map(name => code(name)).join(' ÷ ')}, as sums`
+  if ('bucketQuantile' in calculation) return `quantile ${calculation.bucketQuantile} of the merged ${code(calculation.of)}`
   if ('difference' in calculation) return calculation.difference.map(name => code(name)).join(' − ')
   return `quantile of the merged ${code(calculation.of)}`
 }
@@ -85,7 +86,7 @@ const patternText = (pattern: Ranking['order'][number]) =>
     .map(([field, values]) => `${code(field)} ${values.map(code).join(' or ')}`)
     .join(', ')
 
-function rankingSection([name, { kind, about, among, order, apart = [] }]: [string, Ranking]): string {
+function rankingSection([name, { kind, about, among, order, last = [], apart = [] }]: [string, Ranking]): string {
   const best = order.map((pattern, index) => `${index + 1}. ${patternText(pattern)}`).join('\n')
   const lines = [
     `### ${name}`,
@@ -94,6 +95,12 @@ function rankingSection([name, { kind, about, among, order, apart = [] }]: [stri
   ]
   if (among.length > 0) lines.push(`\`\`\`sql\n${among.join('\n  AND ')}\n\`\`\``, 'the best view:')
   lines.push(best)
+  if (last.length) {
+    lines.push(
+      'Below any other view, and only where no better one is between the same two workloads within a minute, what is added up from metrics:',
+    )
+    lines.push(last.map((pattern, index) => `${index + 1}. ${patternText(pattern)}`).join('\n'))
+  }
   if (apart.length) lines.push(`Ranked apart, because never of the same packet: ${apart.map(code).join(', ')}.`)
   return lines.join('\n\n')
 }

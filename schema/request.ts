@@ -27,7 +27,13 @@ export const requestFields = {
   cluster: { type: 'label', about: 'Cluster of the reporter.', rollup: true },
   layer: { type: 'label', values: layers, about: 'Where in the stack it was seen.', rollup: true },
   observation_point: { type: 'label', values: observationPoints, about: 'Where on its path it was seen.' },
-  direction: { type: 'label', values: directions, about: 'Side of the proxy: ingress at the server, egress at the client.', rollup: true },
+  direction: {
+    type: 'label',
+    values: directions,
+    about: 'Side of the proxy: ingress at the server, egress at the client.',
+    completedBy: 'vantage',
+    rollup: true,
+  },
   phase: {
     type: 'label',
     values: phases,

@@ -31,6 +31,30 @@ const bothEnds = (record: object, bytes: number) => [
 ]
 const swappedEnds = { src_workload: 'cart', dst_workload: 'web', dst_service: '', src_service: 'shop/cart', connections: 0 } as const
 
+const inMinute = (minute: number, record: object) => ({ ...record, time: at(minute * 60) })
+
+/** What is added up from metrics: of a scrape, with the number of requests as its weight, and without a port. */
+const counted = { ...exchange, source: 'istio_metrics', reporter_kind: 'sidecar', server_port: 0, weight: 10 } as const
+const transferred = { ...edge, source: 'istio_metrics', reporter_kind: 'ztunnel', layer: 'l4_proxy', server_port: 0, bytes: 1000 } as const
+const refused = {
+  ...edge,
+  source: 'linkerd_metrics',
+  reporter_kind: 'sidecar',
+  layer: 'l7_proxy',
+  type: 'l7',
+  event: 'l7',
+  direction: 'ingress',
+  verdict: 'dropped',
+  drop_reason: 'policy_denied',
+  policy_name: 'cart-http',
+  weight: 4,
+} as const
+const atBoth = (record: object) =>
+  [
+    { ...record, direction: 'ingress' },
+    { ...record, direction: 'egress' },
+  ] as const
+
 /** Records, a question about them, and the rows of its answer. */
 const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0], rows: unknown[][]]> = {
   'a flow both nodes report is one': [
@@ -254,6 +278,105 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { request: every(60, 4, { ...exchange, phase: 'request' }) },
     { metrics: ['requests', 'error_ratio', 'latency_p95'] },
     [[4, null, null]],
+  ],
+  'requests that metrics of both ends count are one edge, as the destination counted them': [
+    { request: atBoth(counted).flatMap((record, i) => minutes(5, { ...record, weight: 10 + i, error: i === 1 })) },
+    { metrics: ['requests', 'errors', 'error_ratio', 'latency_p95'] },
+    [[50, 0, 0, null]],
+  ],
+  'logs and metrics of both ends, of a waypoint and of ztunnels are one edge, as the log of the destination has it': [
+    {
+      request: [
+        ...atBoth(counted).flatMap(record => minutes(5, record)),
+        ...minutes(5, { ...counted, direction: 'unknown', reporter_kind: 'waypoint' }),
+        ...every(60, 9, { ...sidecar, direction: 'ingress' }),
+        ...every(60, 8, { ...sidecar, direction: 'egress', server_port: 80 }),
+        ...every(60, 7, waypoint),
+      ],
+      flow: [
+        ...atBoth(transferred).flatMap(record => minutes(5, record)),
+        ...minutes(5, { ...transferred, reporter_kind: 'waypoint', direction: 'unknown' }),
+        ...bothEnds(ztunnel, 900),
+      ],
+    },
+    { metrics: ['requests'], by: ['source', 'reporter_kind', 'direction'] },
+    [['envoy', 'sidecar', 'ingress', 9]],
+  ],
+  'bytes of metrics do not add to those of logs, although metrics know no port': [
+    { flow: [...atBoth(transferred).flatMap(record => minutes(5, record)), ...bothEnds(ztunnel, 900)] },
+    { metrics: ['bytes', 'connections'], by: ['source', 'server_port'] },
+    [['ztunnel', 8080, 4500, 5]],
+  ],
+  'bytes of metrics count where there are no logs, once': [
+    {
+      flow: [
+        ...atBoth(transferred).flatMap(record => minutes(5, record)),
+        ...atBoth({ ...transferred, bytes: 0, connections: 3 }).flatMap(record => minutes(5, record)),
+        ...atBoth({ ...transferred, ...swappedEnds, orientation: 'reply', bytes: 4000 }).flatMap(record => minutes(5, record)),
+      ],
+    },
+    { metrics: ['bytes', 'connections'], by: ['src_workload', 'dst_workload'] },
+    [
+      ['cart', 'web', 20_000, 0],
+      ['web', 'cart', 5000, 15],
+    ],
+  ],
+  'metrics count from the second minute on that has no logs': [
+    { request: [...minutes(10, { ...counted, direction: 'ingress' }), ...minutes(4, { ...sidecar, direction: 'egress' })] },
+    { metrics: ['requests'] },
+    [[54]],
+  ],
+  'metrics that tell a minute later what a log told do not add to it': [
+    { request: [inMinute(2, sidecar), inMinute(3, { ...counted, weight: 1 }), inMinute(9, { ...counted, weight: 1 })] },
+    { metrics: ['requests'] },
+    [[2]],
+  ],
+  'metrics of both ends that are asked in different minutes are one': [
+    {
+      request: [inMinute(4, { ...counted, direction: 'ingress', weight: 1 }), inMinute(5, { ...counted, direction: 'egress', weight: 1 })],
+    },
+    { metrics: ['requests'], by: ['direction'] },
+    [['ingress', 1]],
+  ],
+  'metrics that do not know who is outside do not add to logs that do': [
+    {
+      request: [
+        ...minutes(5, { ...counted, ...outside, direction: 'ingress' }),
+        ...minutes(5, { ...sidecar, ...outside, src_network: 'partners' }),
+        ...minutes(5, { ...sidecar, ...outside, src_network: 'office' }),
+      ],
+    },
+    { metrics: ['requests'] },
+    [[10]],
+  ],
+  'metrics of other workloads count beside logs': [
+    {
+      request: [
+        ...minutes(5, { ...sidecar, direction: 'ingress' }),
+        ...minutes(5, { ...counted, direction: 'egress', dst_workload: 'pay' }),
+        ...minutes(5, { ...counted, direction: 'egress', dst_cluster: 'far' }),
+      ],
+    },
+    { metrics: ['requests'], by: ['dst_workload'] },
+    [
+      ['cart', 55],
+      ['pay', 50],
+    ],
+  ],
+  'packets that Hubble saw are no more for what metrics tell of them': [
+    { flow: [...minutes(5, delivered), ...minutes(5, departed), ...atBoth(transferred).flatMap(record => minutes(5, record))] },
+    { metrics: ['flows', 'bytes', 'sent', 'received', 'lost'] },
+    [[5, 5000, 5, 5, 0]],
+  ],
+  'denials that a mesh only counts have their policy and their number': [
+    { flow: minutes(3, refused) },
+    { metrics: ['denials', 'drops'], by: ['policy_name'] },
+    [['cart-http', 12, 12]],
+  ],
+  'denials of metrics do not add to those of a log': [
+    { flow: [...minutes(3, { ...refused, server_port: 0 }), ...minutes(5, { ...refused, source: 'envoy', weight: 1 })] },
+    { metrics: ['denials', 'drops'] },
+    [[5, 5]],
   ],
   'the rest of the groups is Other, and adds up exactly': [
     { flow: Array.from({ length: 6 }, (_, i) => minutes(6 - i, { ...delivered, src_workload: `w${i}` })).flat() },
