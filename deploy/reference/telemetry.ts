@@ -1,3 +1,4 @@
+import { countLate } from '../../enricher/edges/edges.ts'
 import { observeLag, observeObjects } from '../../enricher/main.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
@@ -17,6 +18,7 @@ function useInstruments(): void {
   bus.waiting('', 1)
   bus.refused('', '')
   observeObjects(new ObjectTable())
+  countLate(1)
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import type { ClickHouse, Inserter } from '../../runtime/clickhouse/client.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
+import { meter } from '../../runtime/telemetry.ts'
 import { rollupTable } from '../../schema/clickhouse.ts'
 import { kinds, topicsOf } from '../../schema/record.ts'
 import { spanEdge } from '../../schema/span-edge.ts'
@@ -28,12 +29,13 @@ const minutes = rollupTable(kinds.span, { suffix: '1m' })
 /** An error in the midst of an answer is an error, not an answer cut short. */
 const statementSettings = { max_execution_time: 300, wait_end_of_query: 1 } as const
 
-/** Makes the edges of each minute out of its spans once these have come, until the signal is aborted. */
+/** Makes the edges of each window out of its spans once these have come, until the signal is aborted. */
 export async function followSpanEdges(options: SpanEdges, signal: AbortSignal): Promise<void> {
+  const progress: Progress = {}
   let failed = false
   while (!signal.aborted) {
     try {
-      await makeSpanEdges(options, signal)
+      await makeSpanEdges(options, signal, progress)
       failed = false
     } catch (error) {
       if (!signal.aborted && !failed) options.log.warn({ error: describe(error) }, 'cannot make the edges of spans, trying again')
@@ -43,18 +45,30 @@ export async function followSpanEdges(options: SpanEdges, signal: AbortSignal): 
   }
 }
 
+/** How far one process came: not every window leaves edges by which others could see it. */
+export interface Progress {
+  /** Beginning of the newest window it made, in seconds. */
+  last?: number
+}
+
+/** Counts spans that came after the edges of their window were made. */
+export function countLate(count: number): void {
+  const about = 'Spans that came after the edges of their window were made, and have no part in them.'
+  meter().createCounter('weir.enricher.spans.late', { description: about, unit: '{span}' }).add(count)
+}
+
 /**
  * Makes the edges of all windows that are due, in order; resolves to how many. A window's edges are one INSERT under a token made of its
  * beginning: whoever makes them again, after a crash or beside another enricher, changes nothing.
  */
-export async function makeSpanEdges(options: SpanEdges, signal?: AbortSignal): Promise<number> {
+export async function makeSpanEdges(options: SpanEdges, signal?: AbortSignal, progress: Progress = {}): Promise<number> {
   const end = await dueUntil(options)
-  let made = 0
-  for (let after = await lastMade(options, signal); ; made++) {
-    const start = await nextWindow(options, after, end, signal)
+  progress.last = Math.max(progress.last ?? 0, await lastMade(options, signal))
+  for (let made = 0; ; made++) {
+    const start = await nextWindow(options, progress.last, end, signal)
     if (start === undefined) return made
     await makeWindow(options, start, signal)
-    after = start
+    progress.last = start
   }
 }
 
@@ -68,31 +82,41 @@ async function dueUntil({ bus, group, now = Date.now }: SpanEdges): Promise<numb
 
 async function lastMade(options: SpanEdges, signal?: AbortSignal): Promise<number> {
   const { now = Date.now } = options
-  const oldest = Math.floor((now() / 1000 - oldestSeconds) / windowSeconds) * windowSeconds
+  const oldest = startOf(now() / 1000 - oldestSeconds)
   const { last } = await ask<{ last: number }>(options, `SELECT toUnixTimestamp(max(bucket)) AS last FROM ${spanEdge.name}`, {}, signal)
-  return Math.max(last, oldest - windowSeconds)
+  return Math.max(startOf(last), oldest - windowSeconds)
 }
 
-/** The beginning of the next minute that has spans, if it is due. */
+/** The beginning of the next window that has spans, if it is due. */
 async function nextWindow(options: SpanEdges, after: number, end: number, signal?: AbortSignal): Promise<number | undefined> {
-  const { start } = await ask<{ start: number }>(
+  const { first } = await ask<{ first: number }>(
     options,
-    `SELECT toUnixTimestamp(min(bucket)) AS start FROM ${minutes}
-WHERE bucket > toDateTime({after:UInt32}, 'UTC') AND bucket <= toDateTime({last:UInt32}, 'UTC')`,
-    { after, last: Math.max(0, end - windowSeconds) },
+    `SELECT toUnixTimestamp(min(bucket)) AS first FROM ${minutes}
+WHERE bucket >= toDateTime({next:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')`,
+    { next: after + windowSeconds, end: startOf(end) },
     signal,
   )
-  return start || undefined
+  return first ? startOf(first) : undefined
 }
 
-async function makeWindow({ reader, inserter, log }: SpanEdges, start: number, signal?: AbortSignal): Promise<void> {
+const startOf = (seconds: number) => Math.max(0, Math.floor(seconds / windowSeconds) * windowSeconds)
+
+async function makeWindow(options: SpanEdges, start: number, signal?: AbortSignal): Promise<void> {
+  const { reader, inserter, log } = options
   const answer = await reader.stream(`${edgesSql} FORMAT Native`, { params: { from: start }, settings: statementSettings, signal })
   const block = await buffer(answer)
-  if (!block.length) return
   // Edges are few, and always in one shard: a repeat goes where the first went, had shards been added since.
   await inserter.insertNative(spanEdge.name, [block], { token: `${spanEdge.name}:${start}`, shard: 0, signal })
-  log.debug({ start: new Date(start * 1000).toISOString(), bytes: block.length }, 'edges of spans made')
+  const { late } = await ask<{ late: number }>(options, lateSql, { from: start }, signal)
+  countLate(late)
+  log.debug({ start: new Date(start * 1000).toISOString(), bytes: block.length, late }, 'edges of spans made')
 }
+
+/** Spans of the hour before a window that came while it waited for its last ones, when theirs had been made: each is late for one window only. */
+const waits = settleSeconds + reachSeconds
+const lateSql = `SELECT count() AS late FROM span
+WHERE time >= toDateTime({from:UInt32}, 'UTC') - 3600 AND time < toDateTime({from:UInt32}, 'UTC')
+  AND received >= toDateTime({from:UInt32}, 'UTC') + ${waits} AND received < toDateTime({from:UInt32}, 'UTC') + ${waits + windowSeconds}`
 
 async function ask<T>({ reader }: SpanEdges, sql: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<T> {
   return (await reader.query<T>(sql, { params, settings: statementSettings, signal })).rows[0]

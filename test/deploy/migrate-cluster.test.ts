@@ -174,6 +174,7 @@ test.serial('replicated tables are what they are elsewhere, with a path of each 
     span_local: `ReplicatedMergeTree(${path})`,
     span_1m_local: `ReplicatedAggregatingMergeTree(${path})`,
     span_1h_local: `ReplicatedAggregatingMergeTree(${path})`,
+    span_edge_local: `ReplicatedMergeTree(${path})`,
     sample_local: `ReplicatedMergeTree(${path})`,
     sample_1m_local: `ReplicatedAggregatingMergeTree(${path})`,
     sample_1h_local: `ReplicatedAggregatingMergeTree(${path})`,

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { type SpanEdges, makeSpanEdges, settleSeconds } from '../../enricher/edges/edges.ts'
-import { reachSeconds } from '../../enricher/edges/sql.ts'
+import { reachSeconds, windowSeconds } from '../../enricher/edges/sql.ts'
 import type { GroupLag } from '../../runtime/bus/bus.ts'
 import { kinds, topicOf } from '../../schema/record.ts'
 import { type TestDatabase, hasClickHouse, openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
@@ -49,7 +49,7 @@ async function openWorld(): Promise<World> {
       bus: { lag: async () => lags },
       group: 'enricher',
       log: quietLog,
-      now: () => hour + 3_000_000,
+      now: () => hour + 3_400_000,
     },
     store: spans => store(clickhouse, 'span', spans),
     async edges(columns = 'paired, src_name, dst_name, sum(calls) AS calls, sum(errors) AS errors') {
@@ -115,8 +115,9 @@ const truths: Record<string, [spans: Span[], edges: Edge[]]> = {
     [
       { ...cart, time: at(10), trace_id: trace(1), span_id: 's', parent_span_id: 'unknown' },
       { ...cart, time: at(11), trace_id: trace(2), span_id: 's' },
+      { ...cart, kind: 'consumer', time: at(11), trace_id: trace(3), span_id: 's' },
     ],
-    [edge('server_only', '', 'cart', 2)],
+    [edge('server_only', '', 'cart', 3)],
   ],
   'where the client was sampled pairs count by the lesser weight, so that no call counts twice': [
     [...call(1, { client: { weight: 2 } }), ...call(2).slice(1)],
@@ -154,10 +155,10 @@ const truths: Record<string, [spans: Span[], edges: Edge[]]> = {
     ],
     [edge('both', 'web', 'cart', 2), edge('both', 'web', 'mail', 1), edge('client_only', 'web', '', 1)],
   ],
-  'halves in two minutes are one call, of the minute of the client': [
+  'halves in two windows are one call, of the window of the client': [
     [
-      ...call(1, { client: { time: at(59.99) }, server: { time: at(60.01) } }),
-      ...call(2, { client: { time: at(60.1) }, server: { time: at(59.9) } }),
+      ...call(1, { client: { time: at(windowSeconds - 0.01) }, server: { time: at(windowSeconds + 0.01) } }),
+      ...call(2, { client: { time: at(windowSeconds + 0.1) }, server: { time: at(windowSeconds - 0.1) } }),
     ],
     [edge('both', 'web', 'cart', 2)],
   ],
@@ -180,10 +181,10 @@ promise('an edge has both ends, and how long the server took', async (t, world) 
   t.true(Math.abs((row as { ms: number }).ms - 20) < 0.3)
 })
 
-promise('a minute is made once its spans have had time to come, and not while some wait on the bus', async (t, world) => {
-  await world.store([...call(1), ...call(2, { client: { time: at(61) }, server: { time: at(61) } })])
+promise('a window is made once its spans have had time to come, and not while some wait on the bus', async (t, world) => {
+  await world.store([...call(1), ...call(2, { client: { time: at(windowSeconds + 1) }, server: { time: at(windowSeconds + 1) } })])
   const now = (seconds: number) => ({ ...world.options, now: () => hour + seconds * 1000 })
-  const due = 60 + settleSeconds + reachSeconds
+  const due = windowSeconds + settleSeconds + reachSeconds
   t.is(await makeSpanEdges(now(due - 1)), 0)
   world.lags.push({ topic: topicOf(kinds.span), group: 'enricher', messages: 1, bytes: 1, ageMs: 5000 })
   t.is(await makeSpanEdges(now(due + 4)), 0)
@@ -191,14 +192,14 @@ promise('a minute is made once its spans have had time to come, and not while so
   world.lags.push({ topic: topicOf(kinds.flow), group: 'enricher', messages: 1, bytes: 1, ageMs: 500_000 })
   t.is(await makeSpanEdges(now(due)), 1)
   t.deepEqual(await world.edges(), [edge('both', 'web', 'cart', 1)])
-  t.is(await makeSpanEdges(now(due + 60)), 1)
+  t.is(await makeSpanEdges(now(due + windowSeconds)), 1)
   t.deepEqual(await world.edges(), [edge('both', 'web', 'cart', 2)])
 })
 
-promise('a late half within the time its minute waits has its part, a later one changes nothing', async (t, world) => {
+promise('a late half within the time its window waits has its part, a later one changes nothing', async (t, world) => {
   const [client, server] = call(1)
   await world.store([client])
-  const due = { ...world.options, now: () => hour + (60 + settleSeconds + reachSeconds) * 1000 }
+  const due = { ...world.options, now: () => hour + (windowSeconds + settleSeconds + reachSeconds) * 1000 }
   await world.store([server])
   await makeSpanEdges(due)
   await world.store(call(2))
@@ -207,8 +208,8 @@ promise('a late half within the time its minute waits has its part, a later one 
 })
 
 promise('edges that were stored by somebody who was killed then, or by two at once, count once', async (t, world) => {
-  for (let minute = 0; minute < 5; minute++)
-    await world.store(call(minute, { client: { time: at(minute * 60) }, server: { time: at(minute * 60 + 0.1) } }))
+  for (let window = 0; window < 5; window++)
+    await world.store(call(window, { client: { time: at(window * windowSeconds) }, server: { time: at(window * windowSeconds + 0.1) } }))
   const { inserter } = world.options
   let stored = 0
   const dying: SpanEdges = {
@@ -233,7 +234,29 @@ function withoutMade({ query }: SpanEdges['reader']): SpanEdges['reader']['query
   return (sql, options) => query(sql.includes('span_edge') ? 'SELECT 0 AS last' : sql, options)
 }
 
-promise('one that was killed before it stored a minute makes it the next time', async (t, world) => {
+promise('spans that came after their window was made are counted, each once', async (t, world) => {
+  const due = windowSeconds + settleSeconds + reachSeconds
+  const span = { ...cart, trace_id: trace(1) }
+  await world.store([
+    { ...span, span_id: 'in time', time: at(10), received: at(due - 1) },
+    { ...span, span_id: 'late', time: at(10), received: at(due + 1) },
+    ...[1, 2, 3].map(window => ({ ...span, span_id: `${window}`, time: at(window * windowSeconds), received: at(window * windowSeconds) })),
+  ])
+  const late: unknown[] = []
+  const log = { ...quietLog, debug: (context: object) => void late.push((context as { late: number }).late) }
+  await makeSpanEdges({ ...world.options, log })
+  t.deepEqual(late, [0, 1, 0, 0])
+})
+
+promise('windows without edges are made once by each process', async (t, world) => {
+  await world.store([{ time: at(10), trace_id: trace(1), span_id: 'i', kind: 'internal', service_name: 'web' }])
+  const progress = {}
+  t.is(await makeSpanEdges(world.options, undefined, progress), 1)
+  t.is(await makeSpanEdges(world.options, undefined, progress), 0)
+  t.deepEqual(await world.edges(), [])
+})
+
+promise('one that was killed before it stored a window makes it the next time', async (t, world) => {
   await world.store(call(1))
   const dying: SpanEdges = {
     ...world.options,
