@@ -8,6 +8,7 @@ import { type End, bothEnds } from './ends.ts'
 import { serviceOfHost } from './host.ts'
 import type { Described, Edge, Meaning } from './meaning.ts'
 import { wholeNumber } from './numbers.ts'
+import { ownEnd, workloadKinds, workloadLabels } from './own-end.ts'
 
 const source = 'linkerd_metrics'
 
@@ -42,29 +43,6 @@ function commonOf({ name, label }: Described, isInbound: boolean): Sample {
   }
 }
 
-const kinds = {
-  deployment: 'Deployment',
-  statefulset: 'StatefulSet',
-  daemonset: 'DaemonSet',
-  cronjob: 'CronJob',
-  job: 'Job',
-  k8s_job: 'Job',
-  replicaset: 'ReplicaSet',
-  replicationcontroller: 'ReplicationController',
-} as const
-
-/** What a scraper says of the pod, as labels beside those of the proxy. `job` is Prometheus' own there. */
-function ownEnd({ label, target }: Described): End {
-  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find(name => name !== 'job' && label(name))
-  return {
-    namespace: label('namespace') || label('k8s_namespace_name'),
-    pod: label('pod') || label('k8s_pod_name'),
-    workload: kind && label(kind),
-    workload_kind: kind && kinds[kind],
-    address: (addressAndPort(label('instance')) ?? addressAndPort(target.reporter))?.address,
-  }
-}
-
 const spiffeOf = (name: string): End => {
   const identity = readIdentity(name)
   if (!identity) return {}
@@ -78,7 +56,7 @@ const portOf = (label: Label) =>
   wholeNumber(label('target_port')) || addressAndPort(label('target_addr'))?.port || wholeNumber(label('srv_port'))
 
 function serverOf(label: Label): End {
-  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find(name => label(`dst_${name}`))
+  const kind = workloadLabels.find(name => label(`dst_${name}`))
   const server = spiffeOf(label('server_id'))
   const namespace = label('dst_namespace') || server.namespace
   const authority = label('authority')
@@ -89,7 +67,7 @@ function serverOf(label: Label): End {
     namespace,
     pod: label('dst_pod'),
     workload: kind && label(`dst_${kind}`),
-    workload_kind: kind && kinds[kind],
+    workload_kind: kind && workloadKinds[kind],
     service_account: label('dst_serviceaccount') || server.service_account,
     service: service && namespace ? `${namespace}/${service}` : ofHost,
     dns_name: ofHost || addressAndPort(authority) ? '' : authority.replace(/:\d+$/, ''),
