@@ -123,18 +123,30 @@ function flowOf({ sample, src, dst }: EdgeParts, isReply: 'yes' | 'no'): Flow {
   return { ...shared, is_reply: isReply, ...(isReply === 'yes' ? bothEnds(dst, src) : bothEnds(src, dst)) }
 }
 
+/** Kinds of policies as Kubernetes spells them; a `default` is none of them. */
+const policyKinds = new Map(
+  Object.entries({
+    server: 'Server',
+    serverauthorization: 'ServerAuthorization',
+    authorizationpolicy: 'AuthorizationPolicy',
+    httproute: 'HTTPRoute',
+    grpcroute: 'GRPCRoute',
+  }),
+)
+
 /** What the server's proxy refused: the policy is the Server, as no authorization allowed it. */
 function denialOf(label: Label, parts: EdgeParts, isHttp: boolean): Edge {
-  const kind = label('srv_kind')
+  const [kind, authorization] = [label('srv_kind'), label('authz_name')]
+  const policy = authorization ? label('authz_kind') : kind
   const record: Flow = {
     ...flowOf(parts, 'no'),
     ...(isHttp ? ({ layer: 'l7_proxy', type: 'l7', event: 'l7' } as const) : ({ event: 'policy_verdict' } as const)),
     verdict: 'dropped',
     drop_reason: 'policy_denied',
     policy_source: 'dataplane',
-    policy_kind: label('authz_name') ? label('authz_kind') : kind,
-    policy_name: label('authz_name') || label('srv_name'),
-    policy_namespace: kind === 'default' ? '' : parts.dst.namespace,
+    policy_kind: policyKinds.get(policy) ?? policy,
+    policy_name: authorization || label('srv_name'),
+    policy_namespace: policy === 'default' ? '' : parts.dst.namespace,
   }
   return { kind: 'flow', record, grows: 'weight' }
 }
