@@ -36,16 +36,12 @@ const bothEnds = endFields.flatMap(name => [`src_${name}`, `dst_${name}`])
  * metrics tell none (docs/decisions/0008-requests-have-no-port-to-agree-on.md).
  */
 export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>> = {
-  flow: ['cluster', ...bothEnds, 'server_port', 'protocol', 'orientation'],
-  request: ['cluster', ...bothEnds, 'protocol'],
+  flow: [...bothEnds, 'server_port', 'protocol', 'orientation'],
+  request: [...bothEnds, 'protocol'],
 }
 
 /** SQL of a number that records of one edge share. */
-export const edgeNumber = (kind: 'flow' | 'request') =>
-  `cityHash64(${edgeFields[kind]
-    .filter(name => name !== 'cluster')
-    .map(edgeField)
-    .join(', ')})`
+export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields[kind].map(edgeField).join(', ')})`
 
 /** Where one reporter says more than another what both mean: the cluster of an end is the reporter's own, and outside is where no end is named. */
 function edgeField(name: string): string {

@@ -117,7 +117,7 @@ export function metricsPage(): string {
     'Several points see one conversation, and each account (a view) is a record of its own. In every interval a metric adds up, of the views of ' +
       'one edge, only the one that ranks highest; a view that is nowhere in the list ranks below all that are.',
     `Flows are of one edge when they agree on ${list(edgeFields.flow)}; requests when they agree on ${list(edgeFields.request)}; and, when one asks ` +
-      `by them, on ${list(finerEdgeFields)}. Views of an edge differ in ${list(viewFields.flow)}, those of requests in ${list(viewFields.request)}.`,
+      `by them, on ${list(finerEdgeFields)}. An end whose cluster is not named is of the reporter's, \`world\` is no entity, and a node is a node whatever it is called. Views of an edge differ in ${list(viewFields.flow)}, those of requests in ${list(viewFields.request)}.`,
     ...Object.entries(rankings as Readonly<Record<string, Ranking>>).map(rankingSection),
   )
 }

@@ -28,7 +28,7 @@ const minutes = rollupTable(kinds.span, { suffix: '1m' })
 /** An error in the midst of an answer is an error, not an answer cut short. */
 const statementSettings = { max_execution_time: 300, wait_end_of_query: 1 } as const
 
-/** Makes the edges of each minute out of its spans once these have come, until the signal is aborted. */
+/** Makes the edges of each window out of its spans once these have come, until the signal is aborted. */
 export async function followSpanEdges(options: SpanEdges, signal: AbortSignal): Promise<void> {
   let failed = false
   while (!signal.aborted) {
@@ -68,22 +68,24 @@ async function dueUntil({ bus, group, now = Date.now }: SpanEdges): Promise<numb
 
 async function lastMade(options: SpanEdges, signal?: AbortSignal): Promise<number> {
   const { now = Date.now } = options
-  const oldest = Math.floor((now() / 1000 - oldestSeconds) / windowSeconds) * windowSeconds
+  const oldest = startOf(now() / 1000 - oldestSeconds)
   const { last } = await ask<{ last: number }>(options, `SELECT toUnixTimestamp(max(bucket)) AS last FROM ${spanEdge.name}`, {}, signal)
-  return Math.max(last, oldest - windowSeconds)
+  return Math.max(startOf(last), oldest - windowSeconds)
 }
 
-/** The beginning of the next minute that has spans, if it is due. */
+/** The beginning of the next window that has spans, if it is due. */
 async function nextWindow(options: SpanEdges, after: number, end: number, signal?: AbortSignal): Promise<number | undefined> {
-  const { start } = await ask<{ start: number }>(
+  const { first } = await ask<{ first: number }>(
     options,
-    `SELECT toUnixTimestamp(min(bucket)) AS start FROM ${minutes}
-WHERE bucket > toDateTime({after:UInt32}, 'UTC') AND bucket <= toDateTime({last:UInt32}, 'UTC')`,
-    { after, last: Math.max(0, end - windowSeconds) },
+    `SELECT toUnixTimestamp(min(bucket)) AS first FROM ${minutes}
+WHERE bucket >= toDateTime({next:UInt32}, 'UTC') AND bucket < toDateTime({end:UInt32}, 'UTC')`,
+    { next: after + windowSeconds, end: startOf(end) },
     signal,
   )
-  return start || undefined
+  return first ? startOf(first) : undefined
 }
+
+const startOf = (seconds: number) => Math.max(0, Math.floor(seconds / windowSeconds) * windowSeconds)
 
 async function makeWindow({ reader, inserter, log }: SpanEdges, start: number, signal?: AbortSignal): Promise<void> {
   const answer = await reader.stream(`${edgesSql} FORMAT Native`, { params: { from: start }, settings: statementSettings, signal })

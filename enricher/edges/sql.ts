@@ -1,7 +1,7 @@
 import { spanEdge, spanEndFields } from '../../schema/span-edge.ts'
 
-/** Seconds of one window: the edges of a minute are made at once. */
-export const windowSeconds = 60
+/** Seconds of one window, the edges of which are made at once. */
+export const windowSeconds = 300
 
 /** Seconds the two halves of a pair may lie apart: clocks differ, and messages wait. */
 export const reachSeconds = 120
@@ -9,133 +9,125 @@ export const reachSeconds = 120
 const own = (field: string) => `if(kind IN ('server', 'consumer'), dst_${field}, src_${field})`
 const other = (field: string) => `if(kind IN ('server', 'consumer'), src_${field}, dst_${field})`
 
-/** Every span that may have a part in the window, each once: senders repeat what was not acknowledged. */
-const spans = `SELECT trace_id, span_id, parent_span_id, kind, service_name, time, duration, status = 'error' AS failed, weight, links, cluster, protocol,
-  peer_service, ${spanEndFields.flatMap(field => [`${own(field)} AS own_${field}`, `${other(field)} AS other_${field}`]).join(', ')}
-FROM span
-WHERE time >= {from:DateTime('UTC')} - ${reachSeconds} AND time < {from:DateTime('UTC')} + ${windowSeconds + reachSeconds} AND trace_id != '' AND span_id != ''
-ORDER BY received
-LIMIT 1 BY trace_id, span_id, kind, service_name`
+/** Who made a span, and who it says was at the other end, as numbers: pairs are found by numbers alone, and get their names at the end. */
+const makerOf = ['service_name', ...spanEndFields.map(own), 'cluster', 'protocol']
+const peerOf = ['peer_service', ...spanEndFields.map(other), "''", "''"]
+const maker = `cityHash64('maker', ${makerOf.join(', ')})`
+const peer = `cityHash64('peer', ${peerOf.slice(0, -2).join(', ')})`
 
-/** Where the span that caused another may be: under its own id (Zipkin's shared spans), its parent, or what a consumer links to. */
-const causes = `SELECT *, arrayJoin(arrayDistinct(arrayFilter(cause -> cause.3 != '', arrayConcat(
-    if(kind = 'server', [('shared', trace_id, span_id)], []),
-    [('parent', trace_id, parent_span_id)],
-    if(kind = 'consumer', arrayMap(link -> ('link', splitByChar('/', link)[1], splitByChar('/', link)[2]), links), [])
-  )))) AS cause
-FROM spans
-WHERE kind IN ('server', 'consumer')`
+const source = `span
+WHERE time >= {from:DateTime('UTC')} - ${reachSeconds} AND time < {from:DateTime('UTC')} + ${windowSeconds + reachSeconds} AND trace_id != '' AND span_id != ''`
 
-const half = (of: string) =>
-  `(${['time', 'service_name', 'weight', 'trace_id', 'span_id', 'cluster', ...spanEndFields.map(field => `own_${field}`)].map(name => `${of}.${name}`).join(', ')})`
-/** Fields of a half of a pair, by their place in the tuple. */
-const placeOf = { time: 1, name: 2, weight: 3, trace: 4, span: 5, cluster: 6, ends: 7 } as const
+/** What is known of a span, in the order of the tuple that stands for it. */
+const columns = {
+  id: 'sipHash64(trace_id, span_id)',
+  calls: "kind IN ('client', 'producer')",
+  serves: "kind IN ('server', 'consumer')",
+  messaging: "kind IN ('producer', 'consumer')",
+  service: 'cityHash64(service_name)',
+  began: 'time',
+  weight: 'weight',
+  failed: "status = 'error'",
+  duration: 'duration',
+  maker,
+  peer,
+} as const
+const names = Object.keys(columns) as (keyof typeof columns)[]
 
-/** A span that is no client of its own service contains the other, as a proxy's span does that of its application; it calls nothing. */
-const isCaller = `(caller.kind IN ('client', 'producer') OR caller.service_name != callee.service_name)`
+/** A part of the tuple that stands for a span. */
+const part = (span: string, name: keyof typeof columns) => `${span}.${names.indexOf(name) + 1}`
 
-/** Each called span with who called it. A shared id says that surely; the parent of a shared span is its client's. */
-const called = `SELECT callee.trace_id AS trace_id, callee.span_id AS span_id, callee.service_name AS service_name,
-  any(${half('callee')}) AS self, any(callee.kind = 'consumer') AS messaging, any(callee.failed) AS failed, any(callee.duration) AS duration,
-  any(callee.protocol) AS protocol, any((${['peer_service', ...spanEndFields.map(field => `other_${field}`)].map(name => `callee.${name}`).join(', ')})) AS peer,
-  groupUniqArrayIf(${half('caller')}, cause.1 = 'shared' AND caller.kind = 'client') AS shared,
-  groupUniqArrayIf(${half('caller')}, cause.1 != 'shared' AND caller.span_id != '' AND ${isCaller}) AS others,
-  countIf(cause.1 = 'parent' AND caller.span_id != '' AND NOT ${isCaller}) AS inside
-FROM causes AS callee
-LEFT JOIN spans AS caller ON caller.trace_id = cause.2 AND caller.span_id = cause.3
-GROUP BY trace_id, span_id, service_name`
+/** In which way a span touches an id: it has it; it is below it, shares it, or links to it as what was called; it is a client below it. */
+const way = { itself: 0, below: 1, shares: 2, links: 3, contained: 4, alone: 5 } as const
+const link = "sipHash64(splitByChar('/', link)[1], splitByChar('/', link)[2])"
+const below = "if(parent_span_id = '', 0, sipHash64(trace_id, parent_span_id))"
 
-const callers = 'if(notEmpty(shared), shared, others)'
-const inWindow = (time: string) => `${time} >= {from:DateTime('UTC')} AND ${time} < {from:DateTime('UTC')} + ${windowSeconds}`
-const endsOf = (tuple: string, first: number) => spanEndFields.map((_, i) => `${tuple}.${first + i}`)
+/** Each span once for every id it touches. */
+const touches = `SELECT (${names.map(name => columns[name]).join(', ')}) AS span,
+  arrayJoin(arrayFilter(touch -> touch.1 != 0, arrayConcat(
+    [(${columns.id}, ${way.itself})],
+    if(${columns.serves}, [(${below}, ${way.below})], []),
+    if(kind = 'server', [(${columns.id}, ${way.shares})], []),
+    if(kind = 'consumer', arrayMap(link -> (${link}, ${way.links}), links), []),
+    if(${columns.calls}, [(${below}, ${way.contained})], [])
+  ))) AS touch
+FROM ${source}`
 
-interface Pair {
-  cluster: string
-  paired: string
-  messaging: string
-  protocol: string
-  src: readonly string[]
-  dst: readonly string[]
-  weight: string
-  failed: string
-  duration: string
+/** What meets at an id. A span that was sent twice is there once. */
+const meetings = `SELECT groupUniqArrayIf(span, touch.2 = ${way.itself}) AS spans,
+  groupUniqArrayIf((span, touch.2), touch.2 IN (${way.below}, ${way.shares}, ${way.links})) AS called,
+  countIf(touch.2 = ${way.contained}) > 0 AS contains
+FROM (${touches})
+GROUP BY touch.1`
+
+/** Below an id that client and server share (Zipkin) is what the server caused. */
+const parents = `if(arrayExists(one -> ${part('one', 'serves')}, spans), arrayFilter(one -> ${part('one', 'serves')}, spans), spans)`
+const nearest = `multiIf(callee.2 = ${way.shares}, arrayFilter(one -> ${part('one', 'calls')} AND NOT ${part('one', 'messaging')}, spans), callee.2 = ${way.below}, ${parents}, spans)`
+
+/** A span of the same service that is no client contains the other, as a proxy's span does that of its application: it does not call it. */
+const isCaller = (one: string) => `${part(one, 'calls')} OR ${part(one, 'service')} != ${part('callee.1', 'service')}`
+
+/** What a pair needs of its caller, and which it is. */
+const callerOf = (one: string) => `(${(['maker', 'weight', 'began', 'id'] as const).map(name => part(one, name)).join(', ')})`
+
+/**
+ * What was called, with its callers there and whether something contains it; and clients, which are alone when nothing was called and no
+ * other client is below them, as that of a proxy is below that of its application.
+ */
+const found = `SELECT arrayJoin(arrayConcat(
+    arrayMap(callee -> (callee.1, callee.2, arrayMap(one -> ${callerOf('one')}, callee.3), callee.4), met),
+    arrayMap(one -> (one, ${way.alone}, arrayMap(one -> ${callerOf('one')}, arraySlice(spans, 1, 0)), false),
+      arrayFilter(one -> ${part('one', 'calls')} AND NOT contains AND NOT arrayExists(callee -> has(callee.3, one), met), spans))
+  )) AS finding,
+  arrayMap(callee -> (callee.1, callee.2, arrayFilter(one -> ${isCaller('one')}, ${nearest}), notEmpty(${nearest})), called) AS met
+FROM (${meetings})`
+
+const kept = ['maker', 'peer', 'weight', 'began', 'failed', 'duration', 'messaging'] as const
+
+/** Each of them once, with all its callers. A shared id says surely who called; else it is the parent, or all it links to. */
+const resolved = `SELECT ${kept.map(name => `any(${part('finding.1', name)}) AS ${name}`).join(', ')}, finding.2 = ${way.alone} AS alone,
+  groupUniqArrayArrayIf(finding.3, finding.2 = ${way.shares}) AS sharing, groupUniqArrayArrayIf(finding.3, finding.2 != ${way.shares}) AS others,
+  max(finding.4 AND finding.2 = ${way.below}) AS inside
+FROM (${found})
+GROUP BY ${part('finding.1', 'id')}, ${part('finding.1', 'service')}, alone`
+
+/**
+ * A pair is of the caller's time, and counts by the lesser weight: whichever end was sampled less tells the calls that it alone saw as such,
+ * so that no call counts twice.
+ */
+const edges = `SELECT multiIf(alone, 'client_only', caller.1 != 0, 'both', 'server_only') AS paired, messaging, failed, duration,
+  multiIf(alone, maker, caller.1 != 0, caller.1, peer) AS src, if(alone, peer, maker) AS dst,
+  if(caller.1 != 0, least(caller.2, weight), weight) AS calls, if(caller.1 != 0, caller.3, began) AS began
+FROM (${resolved})
+LEFT ARRAY JOIN if(notEmpty(sharing), sharing, others) AS caller
+WHERE NOT inside OR caller.1 != 0`
+
+const added = `SELECT toStartOfMinute(began) AS bucket, paired, messaging, src, dst, sum(edges.calls) AS calls, sumIf(edges.calls, failed) AS errors,
+  quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(edges.duration, edges.duration > 0) AS duration
+FROM (${edges}) AS edges
+WHERE began >= {from:DateTime('UTC')} AND began < {from:DateTime('UTC')} + ${windowSeconds}
+GROUP BY bucket, paired, messaging, src, dst`
+
+const nameFields = ['name', ...spanEndFields]
+const named = (tuple: string, first: string) => nameFields.map((field, i) => `${tuple}.${i + 1} AS ${first}_${field}`)
+
+/** The names of all numbers. */
+const naming = `SELECT end.1 AS number, any(end.2) AS names
+FROM (SELECT arrayJoin([(${maker}, (${makerOf.map(text).join(', ')})), (${peer}, (${peerOf.map(text).join(', ')}))]) AS end FROM ${source})
+GROUP BY number`
+
+function text(value: string): string {
+  return `toString(${value})`
 }
 
-const edgeEnds = (end: 'src' | 'dst') => ['name', ...spanEndFields].map(field => `${end}_${field}`)
-
-/** One row for each pair, with the names the table has. */
-function pairSql({ cluster, paired, messaging, protocol, src, dst, weight, failed, duration }: Pair): string {
-  const named = (values: readonly string[], names: readonly string[]) => values.map((value, i) => `${value} AS ${names[i]}`)
-  return [
-    `${cluster} AS cluster`,
-    `'${paired}' AS paired`,
-    `${messaging} AS messaging`,
-    `${protocol} AS protocol`,
-    ...named(src, edgeEnds('src')),
-    ...named(dst, edgeEnds('dst')),
-    `${weight} AS pair_weight`,
-    `${failed} AS pair_failed`,
-    `${duration} AS pair_duration`,
-  ].join(', ')
-}
-
-/** Counted by the caller's minute. Whichever end was sampled more counts the pair by less: the calls it saw alone are counted as such. */
-const pairs = `SELECT ${pairSql({
-  cluster: 'self.6',
-  paired: 'both',
-  messaging: 'called.messaging',
-  protocol: 'called.protocol',
-  src: [`caller.${placeOf.name}`, ...endsOf('caller', placeOf.ends)],
-  dst: [`self.${placeOf.name}`, ...endsOf('self', placeOf.ends)],
-  weight: `least(caller.${placeOf.weight}, self.${placeOf.weight})`,
-  failed: 'called.failed',
-  duration: 'called.duration',
-})}
-FROM called ARRAY JOIN ${callers} AS caller
-WHERE ${inWindow(`caller.${placeOf.time}`)}`
-
-const serversOnly = `SELECT ${pairSql({
-  cluster: 'self.6',
-  paired: 'server_only',
-  messaging: 'called.messaging',
-  protocol: 'called.protocol',
-  src: ['peer.1', ...endsOf('peer', 2)],
-  dst: [`self.${placeOf.name}`, ...endsOf('self', placeOf.ends)],
-  weight: `self.${placeOf.weight}`,
-  failed: 'called.failed',
-  duration: 'called.duration',
-})}
-FROM called
-WHERE empty(${callers}) AND inside = 0 AND ${inWindow(`self.${placeOf.time}`)}`
-
-/** A client that contains another client, as an application's span does its proxy's, is told by that one. */
-const clientsOnly = `SELECT ${pairSql({
-  cluster: 'spans.cluster',
-  paired: 'client_only',
-  messaging: "spans.kind = 'producer'",
-  protocol: 'spans.protocol',
-  src: ['spans.service_name', ...spanEndFields.map(field => `spans.own_${field}`)],
-  dst: ['spans.peer_service', ...spanEndFields.map(field => `spans.other_${field}`)],
-  weight: 'spans.weight',
-  failed: 'spans.failed',
-  duration: 'spans.duration',
-})}
-FROM spans
-WHERE kind IN ('client', 'producer') AND ${inWindow('time')}
-  AND (trace_id, span_id) NOT IN (SELECT caller.${placeOf.trace}, caller.${placeOf.span} FROM called ARRAY JOIN ${callers} AS caller)
-  AND (trace_id, span_id) NOT IN (SELECT trace_id, parent_span_id FROM spans WHERE kind IN ('client', 'producer'))`
-
-const keys = ['cluster', 'paired', 'messaging', 'protocol', ...edgeEnds('src'), ...edgeEnds('dst')]
+/** Cluster and protocol are those of the span that was called, or of the client that is alone. */
+const teller = `if(paired = 'client_only', source.names, target.names)`
 
 /** The edges of the window that begins at `{from:DateTime('UTC')}`, with the columns of the table. */
-export const edgesSql = `WITH
-spans AS (${spans}),
-causes AS (${causes}),
-called AS (${called})
-SELECT {from:DateTime('UTC')} AS bucket, ${keys.join(', ')}, sum(pair_weight) AS calls, sumIf(pair_weight, pair_failed) AS errors,
-  quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(pair_duration, pair_duration > 0) AS duration
-FROM (
-${[pairs, serversOnly, clientsOnly].join('\nUNION ALL\n')}
-)
-GROUP BY ${keys.join(', ')}
-ORDER BY ${spanEdge.order.filter(name => name !== 'bucket').join(', ')}`
+export const edgesSql = `WITH naming AS (${naming})
+SELECT bucket, ${teller}.${nameFields.length + 1} AS cluster, paired, messaging, ${teller}.${nameFields.length + 2} AS protocol,
+  ${[...named('source.names', 'src'), ...named('target.names', 'dst')].join(', ')}, calls, errors, duration
+FROM (${added}) AS added
+JOIN naming AS source ON source.number = added.src
+JOIN naming AS target ON target.number = added.dst
+ORDER BY ${spanEdge.order.join(', ')}`

@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { type SpanEdges, makeSpanEdges, settleSeconds } from '../../enricher/edges/edges.ts'
-import { reachSeconds } from '../../enricher/edges/sql.ts'
+import { reachSeconds, windowSeconds } from '../../enricher/edges/sql.ts'
 import type { GroupLag } from '../../runtime/bus/bus.ts'
 import { kinds, topicOf } from '../../schema/record.ts'
 import { type TestDatabase, hasClickHouse, openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
@@ -49,7 +49,7 @@ async function openWorld(): Promise<World> {
       bus: { lag: async () => lags },
       group: 'enricher',
       log: quietLog,
-      now: () => hour + 3_000_000,
+      now: () => hour + 3_400_000,
     },
     store: spans => store(clickhouse, 'span', spans),
     async edges(columns = 'paired, src_name, dst_name, sum(calls) AS calls, sum(errors) AS errors') {
@@ -154,10 +154,10 @@ const truths: Record<string, [spans: Span[], edges: Edge[]]> = {
     ],
     [edge('both', 'web', 'cart', 2), edge('both', 'web', 'mail', 1), edge('client_only', 'web', '', 1)],
   ],
-  'halves in two minutes are one call, of the minute of the client': [
+  'halves in two windows are one call, of the window of the client': [
     [
-      ...call(1, { client: { time: at(59.99) }, server: { time: at(60.01) } }),
-      ...call(2, { client: { time: at(60.1) }, server: { time: at(59.9) } }),
+      ...call(1, { client: { time: at(windowSeconds - 0.01) }, server: { time: at(windowSeconds + 0.01) } }),
+      ...call(2, { client: { time: at(windowSeconds + 0.1) }, server: { time: at(windowSeconds - 0.1) } }),
     ],
     [edge('both', 'web', 'cart', 2)],
   ],
@@ -180,10 +180,10 @@ promise('an edge has both ends, and how long the server took', async (t, world) 
   t.true(Math.abs((row as { ms: number }).ms - 20) < 0.3)
 })
 
-promise('a minute is made once its spans have had time to come, and not while some wait on the bus', async (t, world) => {
-  await world.store([...call(1), ...call(2, { client: { time: at(61) }, server: { time: at(61) } })])
+promise('a window is made once its spans have had time to come, and not while some wait on the bus', async (t, world) => {
+  await world.store([...call(1), ...call(2, { client: { time: at(windowSeconds + 1) }, server: { time: at(windowSeconds + 1) } })])
   const now = (seconds: number) => ({ ...world.options, now: () => hour + seconds * 1000 })
-  const due = 60 + settleSeconds + reachSeconds
+  const due = windowSeconds + settleSeconds + reachSeconds
   t.is(await makeSpanEdges(now(due - 1)), 0)
   world.lags.push({ topic: topicOf(kinds.span), group: 'enricher', messages: 1, bytes: 1, ageMs: 5000 })
   t.is(await makeSpanEdges(now(due + 4)), 0)
@@ -191,14 +191,14 @@ promise('a minute is made once its spans have had time to come, and not while so
   world.lags.push({ topic: topicOf(kinds.flow), group: 'enricher', messages: 1, bytes: 1, ageMs: 500_000 })
   t.is(await makeSpanEdges(now(due)), 1)
   t.deepEqual(await world.edges(), [edge('both', 'web', 'cart', 1)])
-  t.is(await makeSpanEdges(now(due + 60)), 1)
+  t.is(await makeSpanEdges(now(due + windowSeconds)), 1)
   t.deepEqual(await world.edges(), [edge('both', 'web', 'cart', 2)])
 })
 
-promise('a late half within the time its minute waits has its part, a later one changes nothing', async (t, world) => {
+promise('a late half within the time its window waits has its part, a later one changes nothing', async (t, world) => {
   const [client, server] = call(1)
   await world.store([client])
-  const due = { ...world.options, now: () => hour + (60 + settleSeconds + reachSeconds) * 1000 }
+  const due = { ...world.options, now: () => hour + (windowSeconds + settleSeconds + reachSeconds) * 1000 }
   await world.store([server])
   await makeSpanEdges(due)
   await world.store(call(2))
@@ -207,8 +207,8 @@ promise('a late half within the time its minute waits has its part, a later one 
 })
 
 promise('edges that were stored by somebody who was killed then, or by two at once, count once', async (t, world) => {
-  for (let minute = 0; minute < 5; minute++)
-    await world.store(call(minute, { client: { time: at(minute * 60) }, server: { time: at(minute * 60 + 0.1) } }))
+  for (let window = 0; window < 5; window++)
+    await world.store(call(window, { client: { time: at(window * windowSeconds) }, server: { time: at(window * windowSeconds + 0.1) } }))
   const { inserter } = world.options
   let stored = 0
   const dying: SpanEdges = {
@@ -233,7 +233,7 @@ function withoutMade({ query }: SpanEdges['reader']): SpanEdges['reader']['query
   return (sql, options) => query(sql.includes('span_edge') ? 'SELECT 0 AS last' : sql, options)
 }
 
-promise('one that was killed before it stored a minute makes it the next time', async (t, world) => {
+promise('one that was killed before it stored a window makes it the next time', async (t, world) => {
   await world.store(call(1))
   const dying: SpanEdges = {
     ...world.options,

@@ -60,7 +60,7 @@ test('a metric reads only measures its kind has', t => {
 test('what tells views and edges apart is in the rollups, so they count like the records', t => {
   for (const kind of ['flow', 'request'] as const) {
     const fields: RecordKind['fields'] = kinds[kind].fields
-    for (const name of [...edgeFields[kind], ...viewFields[kind]]) t.true(fields[name]?.rollup, `${kind}.${name}`)
+    for (const name of ['cluster', ...edgeFields[kind], ...viewFields[kind]]) t.true(fields[name]?.rollup, `${kind}.${name}`)
   }
 })
 
