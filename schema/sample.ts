@@ -29,7 +29,11 @@ export const sampleFields = {
   since: { type: 'time', about: 'Time of the point before, from which delta and counts are.' },
   reset: { type: 'bool', about: 'Whether the series began anew since the point before.' },
   sum: { type: 'float64', about: 'What the sum of the observations of a histogram grew by.' },
-  bounds: { type: 'numbers', about: 'Upper bounds of the buckets of a histogram that grew; the last may be infinite.' },
+  bounds: {
+    type: 'numbers',
+    about:
+      'Upper bounds of the buckets of a histogram that grew, and of those just below them; the last may be infinite, which JSON has as null.',
+  },
   counts: { type: 'numbers', about: 'What each of these buckets grew by.' },
   protocol: { type: 'label', values: requestProtocols, about: 'Application protocol.', rollup: true },
   status_code: { type: 'uint32', about: 'HTTP status, from the labels.', rollup: true },

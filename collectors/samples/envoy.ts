@@ -2,17 +2,22 @@ import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
 import { type End, bothEnds } from './ends.ts'
 import type { Described, Meaning } from './meaning.ts'
 import { wholeNumber } from './numbers.ts'
+import { ownEnd } from './own-end.ts'
 
 const names = /^(?:envoy[_.])?(?:cluster|http|listener|tcp|server)[_.]/
 
 /** Statistics of an Envoy, as its Prometheus endpoint and its metrics service name them, under Istio's and Consul's names of clusters. */
-export function envoyMeaning({ name, label }: Described): Meaning | undefined {
+export function envoyMeaning(series: Described): Meaning | undefined {
+  const { name, label } = series
   if (!names.test(name)) return undefined
   const tag = (tagName: string) => label(`envoy_${tagName}`) || label(`envoy.${tagName}`)
   const [cluster, prefix] = [tag('cluster_name'), tag('http_conn_manager_prefix')]
   if (!cluster && !prefix && !name.startsWith('envoy')) return undefined
   const upstream = readClusterName(wholeName(cluster, name))
   const direction = upstream.direction === 'unknown' ? wayOf(prefix) : upstream.direction
+  const own = ownEnd(series)
+  const src = { ...(direction === 'egress' && own), ...consulEnd('source', label) }
+  const dst = { ...(direction === 'ingress' && own), ...serverOf(upstream), ...consulEnd('destination', label) }
   const isHttp = Boolean(prefix) || /(?:upstream|downstream)_rq|http[12]/.test(name)
   return {
     sample: {
@@ -21,7 +26,7 @@ export function envoyMeaning({ name, label }: Described): Meaning | undefined {
       direction,
       protocol: isHttp ? 'http' : '',
       status_code: wholeNumber(tag('response_code')),
-      ...bothEnds(consulEnd('source', label), { ...serverOf(upstream), ...consulEnd('destination', label) }),
+      ...bothEnds(src, dst),
     },
   }
 }
@@ -37,8 +42,8 @@ function wholeName(cluster: string, metric: string): string {
 }
 
 function serverOf({ port, service, host }: ClusterName): End {
-  const consul = host.endsWith('.consul') ? service.split('/') : []
-  return { port: port < 65536 ? port : 0, service, namespace: consul[0], workload: consul[1], dns_name: service ? '' : host }
+  const [namespace, workload] = host.endsWith('.consul') ? service.split('/') : []
+  return { port: port < 65536 ? port : 0, service, ...(workload && { namespace, workload }), dns_name: service ? '' : host }
 }
 
 /** Labels Consul gives its Envoys: `consul_source_service`, `consul_destination_namespace`… */

@@ -24,8 +24,6 @@ interface Taken {
   growth: Growth
 }
 
-const blocks = ['sample', 'request', 'flow'] as const
-
 /**
  * Makes samples of the points of one source, and of those of a mesh requests, flows and denials. Resolves when it has read back from the bus what
  * it needs to go on where this collector was.
@@ -48,13 +46,14 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
     const growth = grow(series.last, point, series.target.since)
     series.last = { time, value, began: began ?? series.last?.began, histogram }
     const taken = { series, time, value, growth }
-    if (written === waiting.length && hasRoom()) write(taken)
+    if (written === waiting.length && hasRoom(taken)) write(taken)
     else waiting.push(taken)
   }
 
-  function wrongWith({ metric, time, value, type, labels, histogram }: Point): DiscardReason | undefined {
+  function wrongWith({ metric, unit = '', time, value, type, labels, histogram }: Point): DiscardReason | undefined {
     if (Number.isNaN(value) || !(time > 0) || (type !== 'gauge' && !(value >= 0 && value < Infinity))) return 'no_value'
-    if (metric.length > limits.max_label_length || (histogram && histogram.bounds.length > limits.max_buckets)) return 'over_limit'
+    const longest = Math.max(metric.length, unit.length)
+    if (longest > limits.max_label_length || (histogram && histogram.bounds.length > limits.max_buckets)) return 'over_limit'
     if (histogram && histogram.bounds.length !== histogram.counts.length) return 'no_value'
     if (checked.has(labels)) return undefined
     if (!isWithin(labels, limits)) return 'over_limit'
@@ -62,7 +61,10 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
     return undefined
   }
 
-  const hasRoom = () => blocks.every(kind => !outbox.block(kind).full)
+  function hasRoom({ series }: Taken): boolean {
+    const { edge } = series.meaning
+    return !outbox.block('sample').full && !(edge && limits.edges && outbox.block(edge.kind).full)
+  }
 
   function write({ series, time, value, growth }: Taken): void {
     const received = now() * 1000
@@ -105,7 +107,7 @@ export async function openSamples({ outbox, source, instruments, now = Date.now,
 
   /** Writes what waits as far as there is room. */
   function writeWaiting(): boolean {
-    while (written < waiting.length && hasRoom()) write(waiting[written++])
+    while (written < waiting.length && hasRoom(waiting[written])) write(waiting[written++])
     if (written < waiting.length) return false
     waiting = []
     written = 0

@@ -8,6 +8,7 @@ import { type End, bothEnds } from './ends.ts'
 import { serviceOfHost } from './host.ts'
 import type { Described, Edge, Meaning } from './meaning.ts'
 import { wholeNumber } from './numbers.ts'
+import { ownEnd, workloadKinds, workloadLabels } from './own-end.ts'
 
 const source = 'linkerd_metrics'
 
@@ -42,29 +43,6 @@ function commonOf({ name, label }: Described, isInbound: boolean): Sample {
   }
 }
 
-const kinds = {
-  deployment: 'Deployment',
-  statefulset: 'StatefulSet',
-  daemonset: 'DaemonSet',
-  cronjob: 'CronJob',
-  job: 'Job',
-  k8s_job: 'Job',
-  replicaset: 'ReplicaSet',
-  replicationcontroller: 'ReplicationController',
-} as const
-
-/** What a scraper says of the pod, as labels beside those of the proxy. `job` is Prometheus' own there. */
-function ownEnd({ label, target }: Described): End {
-  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find(name => name !== 'job' && label(name))
-  return {
-    namespace: label('namespace') || label('k8s_namespace_name'),
-    pod: label('pod') || label('k8s_pod_name'),
-    workload: kind && label(kind),
-    workload_kind: kind && kinds[kind],
-    address: (addressAndPort(label('instance')) ?? addressAndPort(target.reporter))?.address,
-  }
-}
-
 const spiffeOf = (name: string): End => {
   const identity = readIdentity(name)
   if (!identity) return {}
@@ -78,7 +56,7 @@ const portOf = (label: Label) =>
   wholeNumber(label('target_port')) || addressAndPort(label('target_addr'))?.port || wholeNumber(label('srv_port'))
 
 function serverOf(label: Label): End {
-  const kind = (Object.keys(kinds) as (keyof typeof kinds)[]).find(name => label(`dst_${name}`))
+  const kind = workloadLabels.find(name => label(`dst_${name}`))
   const server = spiffeOf(label('server_id'))
   const namespace = label('dst_namespace') || server.namespace
   const authority = label('authority')
@@ -89,7 +67,7 @@ function serverOf(label: Label): End {
     namespace,
     pod: label('dst_pod'),
     workload: kind && label(`dst_${kind}`),
-    workload_kind: kind && kinds[kind],
+    workload_kind: kind && workloadKinds[kind],
     service_account: label('dst_serviceaccount') || server.service_account,
     service: service && namespace ? `${namespace}/${service}` : ofHost,
     dns_name: ofHost || addressAndPort(authority) ? '' : authority.replace(/:\d+$/, ''),
@@ -145,18 +123,30 @@ function flowOf({ sample, src, dst }: EdgeParts, isReply: 'yes' | 'no'): Flow {
   return { ...shared, is_reply: isReply, ...(isReply === 'yes' ? bothEnds(dst, src) : bothEnds(src, dst)) }
 }
 
+/** Kinds of policies as Kubernetes spells them; a `default` is none of them. */
+const policyKinds = new Map(
+  Object.entries({
+    server: 'Server',
+    serverauthorization: 'ServerAuthorization',
+    authorizationpolicy: 'AuthorizationPolicy',
+    httproute: 'HTTPRoute',
+    grpcroute: 'GRPCRoute',
+  }),
+)
+
 /** What the server's proxy refused: the policy is the Server, as no authorization allowed it. */
 function denialOf(label: Label, parts: EdgeParts, isHttp: boolean): Edge {
-  const kind = label('srv_kind')
+  const [kind, authorization] = [label('srv_kind'), label('authz_name')]
+  const policy = authorization ? label('authz_kind') : kind
   const record: Flow = {
     ...flowOf(parts, 'no'),
     ...(isHttp ? ({ layer: 'l7_proxy', type: 'l7', event: 'l7' } as const) : ({ event: 'policy_verdict' } as const)),
     verdict: 'dropped',
     drop_reason: 'policy_denied',
     policy_source: 'dataplane',
-    policy_kind: label('authz_name') ? label('authz_kind') : kind,
-    policy_name: label('authz_name') || label('srv_name'),
-    policy_namespace: kind === 'default' ? '' : parts.dst.namespace,
+    policy_kind: policyKinds.get(policy) ?? policy,
+    policy_name: authorization || label('srv_name'),
+    policy_namespace: policy === 'default' ? '' : parts.dst.namespace,
   }
   return { kind: 'flow', record, grows: 'weight' }
 }

@@ -38,6 +38,7 @@ export async function recall(outbox: Pick<Outbox, 'published'>, source: string, 
     newest = Math.max(newest, published.time)
     readSamples(published, source, recalled, { told: published.time >= newest - apartMs ? told : undefined, most })
   }
+  if (!recalled.series.size) return recalled
   for (const kind of ['request', 'flow'] as const)
     for await (const published of outbox.published(kind, withinMs, within(2 * apartMs))) readEdges(published, made)
   settle(recalled, told, made)

@@ -121,9 +121,9 @@ export class SeriesTable {
 const isOf = ({ type, target }: Series, point: Point, { reporter, cluster }: Target) =>
   type === point.type && target.reporter === reporter && target.cluster === cluster
 
-/** The first 64 bits of MD5 over all that tells series apart, in whatever order the labels came. */
+/** 53 bits of MD5, which JSON can carry, over all that tells series apart, in whatever order the labels came. */
 function numberOf(source: string, { metric, type, labels }: Point, target: Target): [number, number] {
   const pairs = labels.map(([name, value]) => `${name}\0${value}`).sort()
   const digest = hash('md5', [source, targetKey(target), metric, type, ...pairs].join('\x01'), 'buffer')
-  return [digest.readUInt32LE(0), digest.readUInt32LE(4)]
+  return [digest.readUInt32LE(0), digest.readUInt32LE(4) >>> 11]
 }
