@@ -39,10 +39,12 @@ export interface GrpcServerOptions {
   instruments: Instruments
   maxConnections?: number
   maxStreamsPerConnection?: number
+  /** What a call may send that nobody has read yet; a connection four times as much. */
+  windowBytes?: number
 }
 
 const defaultMaxBytes = 64 << 20
-const windowBytes = 4 << 20
+const defaultWindowBytes = 4 << 20
 const frameBytes = 1 << 18
 const stopWithinMs = 2000
 const codeOf = (name: StatusName) => String(statusNames.indexOf(name))
@@ -54,6 +56,7 @@ const statusOfBody = { too_large: 'RESOURCE_EXHAUSTED', unknown_encoding: 'UNIMP
  */
 export async function serveGrpc(options: GrpcServerOptions): Promise<AsyncDisposable & { port: number }> {
   const { listen, setting, log, methods, instruments, maxConnections = 256, maxStreamsPerConnection = 256 } = options
+  const { windowBytes = defaultWindowBytes } = options
   const { host = '127.0.0.1', port = 0, tls, token_file, max_message_bytes: maxBytes = defaultMaxBytes } = listen
   const maySend = guardOf(token_file, setting)
   const stopping = new AbortController()
