@@ -68,9 +68,8 @@ export class FlowRows {
     this.#dst = wordsOf(builder.addresses('dst_address'))
   }
 
-  /** An entry becomes two rows at the most. */
   get full(): boolean {
-    return this.#builder.rows + 2 > this.#builder.capacity
+    return this.#builder.full
   }
 
   write(entry: Entry, situation: Situation, decision: Decision, part: Part): void {
