@@ -28,6 +28,8 @@ interface Outcome {
   reason: string
   policy?: Denial
   source: '' | 'dataplane' | 'log'
+  /** A policy, or what it had asked, refused it. */
+  denied?: true
 }
 
 const maxRemembered = 4096
@@ -56,7 +58,7 @@ function outcomeOf(subject: Subject, rbac: Rbac, details: Details, flags: Flags)
   if (denied) return denied
   if (details.refused || flags.refused) {
     const policy = rbac.custom === undefined ? undefined : denialBy(rbac.custom.replace(customPrefix, ''))
-    return { verdict: 'dropped', reason: details.words.texts[0] || 'ext_authz', policy, source: policy ? 'dataplane' : '' }
+    return { verdict: 'dropped', reason: details.words.texts[0] || 'ext_authz', policy, source: policy ? 'dataplane' : '', denied: true }
   }
   const failure = subject === subjects.request ? undefined : failureOf(subject, flags)
   if (failure) return failure
@@ -69,7 +71,7 @@ function outcomeOf(subject: Subject, rbac: Rbac, details: Details, flags: Flags)
 function denialIn({ enforced }: Rbac, { denial }: Details): Outcome | undefined {
   const policy = denial ?? (enforced?.denied ? denialBy(enforced.policy) : undefined)
   if (!policy) return undefined
-  return { verdict: 'dropped', reason: policy.reason, policy, source: enforced?.denied ? 'dataplane' : 'log' }
+  return { verdict: 'dropped', reason: policy.reason, policy, source: enforced?.denied ? 'dataplane' : 'log', denied: true }
 }
 
 function failureOf(subject: Subject, flags: Flags): Outcome | undefined {
@@ -78,11 +80,11 @@ function failureOf(subject: Subject, flags: Flags): Outcome | undefined {
   return flags.failed ? { verdict: 'error', reason: '', source: '' } : undefined
 }
 
-function decisionOf(subject: Subject, rbac: Rbac, { verdict, reason, policy, source }: Outcome): Decision {
+function decisionOf(subject: Subject, rbac: Rbac, outcome: Outcome): Decision {
+  const { verdict, reason, policy, source, denied = false } = outcome
   const isNamed = policy !== undefined && policy.policy !== ''
   const named = isNamed ? [kind, policy.namespace, policy.policy] : [policy ? kind : '', '', '']
   const said = [verdict, reason, ...named, source]
-  const denied = verdict === 'dropped' && (policy !== undefined || source !== '' || reason.startsWith('ext_authz'))
   const full = isNamed ? named.join('/') : ''
   const [type, event] = subject === subjects.request ? ['l7', 'l7'] : ['l3_l4', denied ? 'policy_verdict' : 'unknown']
   return {

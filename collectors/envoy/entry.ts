@@ -83,7 +83,7 @@ export class Entry {
   readonly #parts: Parts
   readonly #cursor = new Cursor()
   #view = viewOf(this.bytes)
-  #isTraceSure = false
+  #traceRank = 0
   #grpcHeader!: GrpcStatus
   #grpcTrailer!: GrpcStatus
 
@@ -118,7 +118,8 @@ export class Entry {
     this.route = this.upstreamFailure = this.downstreamFailure = this.host = this.userAgent = noWords
     this.termination = this.details = parts.noDetails
     this.attempts = this.type = this.version = this.method = this.status = this.requestBytes = this.responseBytes = 0
-    this.intermediate = this.isGrpc = this.#isTraceSure = false
+    this.intermediate = this.isGrpc = false
+    this.#traceRank = 0
     this.weight = 1
     for (const span of [this.streamId, this.path, this.originalPath, this.requestId, this.traceId]) span.start = span.end = 0
     this.grpc = this.#grpcHeader = this.#grpcTrailer = parts.noGrpc
@@ -286,7 +287,7 @@ export class Entry {
         const { start, end: after } = cursor
         if (tag === 10) this.status = this.#readWrapped(start, after)
         else if (tag === 34) this.#readPair(this.#parts.responseHeaders, start, after)
-        else if (tag === 42) this.#readPair(this.#parts.responseHeaders, start, after, true)
+        else if (tag === 42) this.#readPair(this.#parts.responseTrailers, start, after)
         else if (tag === 50) this.details = this.#detailsAt(start, after)
         cursor.at = after
       } else cursor.skip(tag)
@@ -370,29 +371,32 @@ export class Entry {
   }
 
   /** An entry of a map of headers or tags. */
-  #readPair(names: Parts['tags'], start: number, end: number, isTrailer = false): void {
+  #readPair(names: Parts['tags'], start: number, end: number): void {
     const { key, value } = this.#pairAt(start, end)
     const name = names.value(names.find(this.bytes, this.#view, key.start, Math.min(key.end, key.start + maxLabel)))
-    if (name.use !== uses.attribute) return this.#use(name.use, value, names === this.#parts.tags, isTrailer)
+    if (name.use !== uses.attribute) return this.#use(name.use, value, names)
     if (!this.pairs.set(name, value.start, this.#cut(value.start, value.end, maxLabel))) this.overLimit++
   }
 
-  #use(use: Use, { start, end }: Span, isTag: boolean, isTrailer: boolean): void {
-    if (use === uses.traceparent) this.#takeTrace(this.#traceIn(start, end), isTag)
-    else if (use === uses.traceId || use === uses.b3) this.#takeTrace(this.#hexAt(start, end), isTag)
-    else if (use === uses.contentType) this.isGrpc ||= this.#startsWith('application/grpc', start, end)
+  /** A trace is told by the request or a tag, the status of gRPC by the response. */
+  #use(use: Use, { start, end }: Span, names: Parts['tags']): void {
+    const { tags, requestHeaders, responseHeaders, grpc } = this.#parts
+    const isResponse = names !== tags && names !== requestHeaders
+    if (use === uses.contentType) this.isGrpc ||= this.#startsWith('application/grpc', start, end)
     else if (use === uses.grpcStatus) {
-      const { grpc } = this.#parts
+      if (!isResponse) return
       const status = grpc.value(grpc.find(this.bytes, this.#view, start, Math.min(end, start + maxId)))
-      if (isTrailer) this.#grpcTrailer = status
-      else this.#grpcHeader = status
-    }
+      if (names === responseHeaders) this.#grpcHeader = status
+      else this.#grpcTrailer = status
+    } else if (isResponse || use === uses.nothing) return
+    else if (use === uses.traceparent) this.#takeTrace(this.#traceIn(start, end), names === tags ? 1 : 3)
+    else this.#takeTrace(this.#hexAt(start, end), names === tags ? 1 : 2)
   }
 
-  /** What headers say is surer than what tags say. */
-  #takeTrace(end: number, isTag: boolean): void {
-    if (end < 0 || (isTag && this.#isTraceSure)) return
-    this.#isTraceSure ||= !isTag
+  /** What traceparent says is surer than what other headers say, and they than tags. */
+  #takeTrace(end: number, rank: number): void {
+    if (end < 0 || rank < this.#traceRank) return
+    this.#traceRank = rank
     this.traceId.start = this.#traceStart
     this.traceId.end = end
   }

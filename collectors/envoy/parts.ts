@@ -87,6 +87,7 @@ export class Parts {
   readonly grpc = new Interner(noGrpc, readGrpc, small)
   readonly requestHeaders = new Interner<Name>(nameOfTag(''), nameOfHeader('http.request.header.'), small)
   readonly responseHeaders = new Interner<Name>(nameOfTag(''), nameOfHeader('http.response.header.'), small)
+  readonly responseTrailers = new Interner<Name>(nameOfTag(''), nameOfHeader('http.response.trailer.'), small)
   readonly tags = new Interner<Name>(nameOfTag(''), (bytes, start, end) => nameOfTag(textAt(bytes, start, end)), small)
   /** Sessions of TLS have ids of their own; all else about them is the same. */
   #canonical = new Map<string, Tls>()

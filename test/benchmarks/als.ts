@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import type protobuf from 'protobufjs'
 import { Connections } from '../../collectors/envoy/connections.ts'
 import { Decoder } from '../../collectors/envoy/decoder.ts'
 import type { EnvoyNode } from '../../collectors/envoy/node.ts'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { kinds } from '../../schema/record.ts'
 import { introducedBy } from '../collectors/envoy/decoding.ts'
+import type { HttpEntry, LogMessage, TcpEntry } from '../collectors/envoy/plain.ts'
 import { messageType, recordedStreams } from '../collectors/envoy/recordings.ts'
 
 const { values } = parseArgs({
@@ -29,7 +29,7 @@ interface Load {
 
 /** The entries of a stream again and again, each time with other ids and times, so many a message. */
 function loadOf(stream: readonly Buffer[]): Load {
-  const recorded = stream.map(message => type.decode(message) as protobuf.Message & Record<string, any>)
+  const recorded = stream.map(message => type.toObject(type.decode(message), { longs: Number }) as LogMessage)
   const kind = recorded[0].httpLogs ? 'httpLogs' : 'tcpLogs'
   const messages: Buffer[] = []
   let batch: unknown[] = []
@@ -42,7 +42,7 @@ function loadOf(stream: readonly Buffer[]): Load {
     const ids = new Map<string, string>()
     const renewed = (id: string) => ids.get(id) ?? (ids.set(id, randomUUID()), ids.get(id)!)
     for (const message of recorded)
-      for (const entry of message[kind].logEntry) {
+      for (const entry of message[kind]?.logEntry ?? []) {
         batch.push(changed(entry, round, renewed))
         entries++
         if (batch.length === perMessage) send()
@@ -52,12 +52,12 @@ function loadOf(stream: readonly Buffer[]): Load {
   return { node: introducedBy(stream[0]), messages, entries }
 }
 
-function changed(entry: Record<string, any>, round: number, renewed: (id: string) => string) {
-  const { startTime } = entry.commonProperties
+function changed(entry: HttpEntry & TcpEntry, round: number, renewed: (id: string) => string) {
+  const { startTime, streamId } = entry.commonProperties ?? {}
   const commonProperties = {
     ...entry.commonProperties,
-    startTime: { seconds: Number(startTime.seconds) + round, nanos: (startTime.nanos + round * 1_000_003) % 1e9 },
-    ...(entry.commonProperties.streamId && { streamId: renewed(entry.commonProperties.streamId) }),
+    startTime: { seconds: (startTime?.seconds ?? 0) + round, nanos: ((startTime?.nanos ?? 0) + round * 1_000_003) % 1e9 },
+    ...(streamId && { streamId: renewed(streamId) }),
   }
   if (!entry.request?.requestId) return { ...entry, commonProperties }
   const id = renewed(entry.request.requestId)
