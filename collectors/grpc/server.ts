@@ -4,6 +4,7 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  constants,
   createSecureServer,
   createServer,
 } from 'node:http2'
@@ -157,7 +158,12 @@ function failureOf(error: unknown): GrpcError {
 function end(stream: ServerHttp2Stream, failure: GrpcError | undefined, message?: Uint8Array): void {
   const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity,deflate,gzip' }
   const status = { 'grpc-status': codeOf(failure?.code ?? 'OK'), ...(failure && { 'grpc-message': encodeURIComponent(failure.message) }) }
-  if (!message) return stream.respond({ ...headers, ...status }, { endStream: true })
+  if (!message) {
+    stream.respond({ ...headers, ...status }, { endStream: true })
+    // Who has not ended its part yet would keep the call, and what it sent, for as long as it likes.
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
+    return
+  }
   stream.once('wantTrailers', () => stream.sendTrailers(status))
   stream.respond(headers, { waitForTrailers: true })
   stream.end(frame(message))
