@@ -77,3 +77,19 @@ test.serial('what two real Envoys tell of their traffic is what the traffic was'
     t.is(bytesAt(client), bytesAt(server))
   }
 })
+
+test.serial('a connection that its filter and its listener tell of is counted once', async t => {
+  if (!(await isEnvoyThere(t))) return
+  t.timeout(120_000)
+  await using opened = await openTestBus()
+  const port = await freePort()
+  await using source = start(envoy, { port }, opened.bus)
+  await until('the source', () => source.statuses.some(({ ready }) => ready))
+  await using rig = await openEnvoyRig(port, { WITH_LISTENER_ALS: '1', KINDS: 'tcp_short,tcp_long,tcp_denied' })
+  const { expect } = await rig.traffic(2)
+  const ends = expect.client_tcp_end + expect.server_tcp_end
+  // Where the listener is heard first, the last that is told while the connection lasts is a repetition, too.
+  await until('the repetitions', () => (source.discarded.get('repeated') ?? 0) >= expect.server_tcp_end)
+  await until('all connections', async () => sum(await published(opened.bus, 'flow'), 'connections') >= ends)
+  t.is(sum(await published(opened.bus, 'flow'), 'connections'), ends)
+})
