@@ -21,7 +21,6 @@ export interface AccessLogsOptions {
 export interface AccessLogStream {
   peer: string
   node?: EnvoyNode
-  entries: number
 }
 
 /** StreamAccessLogs: Envoy sends as long as it lives and is never answered. What cannot be read ends the stream it came in, and no other. */
@@ -60,7 +59,6 @@ export function accessLogs(options: AccessLogsOptions, context: SourceContext): 
     if (said) stream.node = introduced(stream, readIdentifier(bytes, said.start, said.end))
     const node = (stream.node ??= introduced(stream, { id: '', log: '' }))
     await inTurn(() => read(bytes, node))
-    stream.entries += decoder.tally.entries
     await outbox.ready()
   }
 
@@ -82,7 +80,7 @@ export function accessLogs(options: AccessLogsOptions, context: SourceContext): 
       instruments.discarded(1, 'over_limit', { kind: 'stream' })
       throw new GrpcError('UNAVAILABLE', `${options.maxStreams} streams are open already`)
     }
-    const stream: AccessLogStream = { peer, entries: 0 }
+    const stream: AccessLogStream = { peer }
     streams.add(stream)
     options.onStreams(streams)
     try {

@@ -60,7 +60,7 @@ export const envoy: Source<EnvoyOptions> = {
     const limits = { maxConnections: options.max_connections ?? 4096, windowBytes }
     await using server = await serveGrpc({ listen, methods, setting: 'collect.envoy', log, instruments, ...limits })
     log.info({ port: server.port }, 'listening for Envoys')
-    status({ ready: true, detail: { port: server.port, streams: 0, proxies: 0 } })
+    status({ ready: true, detail: { streams: 0, proxies: 0 } })
     await untilAborted(signal)
   },
 }
