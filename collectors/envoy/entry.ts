@@ -1,5 +1,6 @@
 import { Cursor, UndecodableError, bytesType } from '../protobuf/cursor.ts'
 import { viewOf } from '../protobuf/bytes.ts'
+import type { Interner } from '../protobuf/interner.ts'
 import { Addresses } from './address.ts'
 import type { Rbac } from './metadata.ts'
 import { type Use, uses } from './names.ts'
@@ -198,7 +199,7 @@ export class Entry {
       case 3:
         return this.addresses.read(at.local, bytes, view, start, end)
       case 4:
-        this.tls = known.tls.value(known.tls.find(bytes, view, start, end))
+        this.tls = this.#known(known.tls, start, end)
         return
       case 5:
         this.startTime = Math.floor(this.#readNanos(start, end) / 1000)
@@ -215,13 +216,13 @@ export class Entry {
       case 13:
         return this.addresses.read(at.upstream, bytes, view, start, end)
       case 15:
-        this.cluster = known.clusters.value(known.clusters.find(bytes, view, start, this.#cut(start, end, maxLabel)))
+        this.cluster = this.#known(known.clusters, start, this.#cut(start, end, maxLabel))
         return
       case 16:
-        this.flags = known.flags.value(known.flags.find(bytes, view, start, end))
+        this.flags = this.#known(known.flags, start, end)
         return
       case 17:
-        this.rbac = known.metadata.value(known.metadata.find(bytes, view, start, end))
+        this.rbac = this.#known(known.metadata, start, end)
         return
       case 18:
         this.upstreamFailure = this.#words(start, end)
@@ -365,15 +366,15 @@ export class Entry {
     const key = this.bytes.toString('latin1', pair.key.start, pair.key.end)
     const { peers } = this.#parts
     if (key === 'downstream_peer' || key === 'wasm.downstream_peer')
-      this.downstreamPeer = peers.value(peers.find(this.bytes, this.#view, pair.value.start, pair.value.end))
+      this.downstreamPeer = this.#known(peers, pair.value.start, pair.value.end)
     else if (key === 'upstream_peer' || key === 'wasm.upstream_peer')
-      this.upstreamPeer = peers.value(peers.find(this.bytes, this.#view, pair.value.start, pair.value.end))
+      this.upstreamPeer = this.#known(peers, pair.value.start, pair.value.end)
   }
 
   /** An entry of a map of headers or tags. */
   #readPair(names: Parts['tags'], start: number, end: number): void {
     const { key, value } = this.#pairAt(start, end)
-    const name = names.value(names.find(this.bytes, this.#view, key.start, Math.min(key.end, key.start + maxLabel)))
+    const name = this.#known(names, key.start, Math.min(key.end, key.start + maxLabel))
     if (name.use !== uses.attribute) return this.#use(name.use, value, names)
     if (!this.pairs.set(name, value.start, this.#cut(value.start, value.end, maxLabel))) this.overLimit++
   }
@@ -385,7 +386,7 @@ export class Entry {
     if (use === uses.contentType) this.isGrpc ||= this.#startsWith('application/grpc', start, end)
     else if (use === uses.grpcStatus) {
       if (!isResponse) return
-      const status = grpc.value(grpc.find(this.bytes, this.#view, start, Math.min(end, start + maxId)))
+      const status = this.#known(grpc, start, Math.min(end, start + maxId))
       if (names === responseHeaders) this.#grpcHeader = status
       else this.#grpcTrailer = status
     } else if (isResponse || use === uses.nothing) return
@@ -453,13 +454,19 @@ export class Entry {
     return this.#pair
   }
 
+  /** What these bytes meant before. Three of them tell most parts of a length apart, which saves hashing all. */
+  #known<T>(interner: Interner<T>, start: number, end: number): T {
+    const { bytes } = this
+    const hint = bytes[start] | (bytes[(start + end) >> 1] << 8) | (bytes[end - 1] << 16)
+    return interner.value(interner.findBy(hint, bytes, this.#view, start, end))
+  }
+
   #words(start: number, end: number, words = this.#parts.words): Words {
-    return end === start ? noWords : words.value(words.find(this.bytes, this.#view, start, this.#cut(start, end, maxLabel)))
+    return end === start ? noWords : this.#known(words, start, this.#cut(start, end, maxLabel))
   }
 
   #detailsAt(start: number, end: number): Details {
-    const { details } = this.#parts
-    return details.value(details.find(this.bytes, this.#view, start, this.#cut(start, end, maxLabel)))
+    return this.#known(this.#parts.details, start, this.#cut(start, end, maxLabel))
   }
 
   #setSpan(span: Span, start: number, end: number, longest: number): void {

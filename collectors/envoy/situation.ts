@@ -42,13 +42,53 @@ function ends(): string[] {
 }
 
 /** What many entries of a proxy have in common: who it is, its side, and what it says of the ends. */
-export interface Situation {
-  request: Words
-  forward: Words
+export class Situation {
+  readonly #node: EnvoyNode
+  readonly #of: Circumstances
+  #request: Words | undefined
+  #forward: Words | undefined
+  #reply: Words | undefined
+
+  constructor(node: EnvoyNode, of: Circumstances) {
+    this.#node = node
+    this.#of = of
+  }
+
+  get request(): Words {
+    return (this.#request ??= this.#requestWords())
+  }
+
+  get forward(): Words {
+    return (this.#forward ??= this.#flowWords(endsOf(this.#node, this.#of)))
+  }
+
   /** Of what the server sent: the ends swapped. */
-  reply: Words
-  encrypted: boolean
+  get reply(): Words {
+    return (this.#reply ??= this.#flowWords(endsOf(this.#node, this.#of).toReversed()))
+  }
+
+  get encrypted(): boolean {
+    return this.#of.tls.version !== ''
+  }
+
+  #requestWords(): Words {
+    const { tls, cluster } = this.#of
+    const said = [...this.#proxy(), cluster.text, tls.version, tls.sni]
+    return new Words('envoy', 'l7_proxy', 'exchange', ...said, ...endsOf(this.#node, this.#of).flatMap(textsOf))
+  }
+
+  #flowWords(ends: readonly Claims[]): Words {
+    const { tls } = this.#of
+    return new Words('envoy', ...this.#proxy(), tls.version, tls.sni, tls.peer ? 'mtls' : '', ...ends.flatMap(textsOf))
+  }
+
+  #proxy(): string[] {
+    const { reporter, kind, cluster } = this.#node
+    return [reporter, kind, cluster, this.#of.direction]
+  }
 }
+
+const textsOf = (claims: Claims) => claimNames.map(name => claims[name] ?? '')
 
 export interface Circumstances {
   direction: Direction
@@ -59,7 +99,7 @@ export interface Circumstances {
   upstream: Peer
 }
 
-const maxSituations = 8192
+const maxSituations = 1024
 
 /** The situations of one proxy, found by what they are made of. */
 export class Situations {
@@ -81,7 +121,7 @@ export class Situations {
       this.#known = new Map()
       this.#count = 1
     }
-    const situation = situationOf(node, of)
+    const situation = new Situation(node, of)
     const byTls = inside(this.#known, of.own + of.direction)
     inside(inside(inside(byTls, of.tls), of.cluster), of.downstream).set(of.upstream, situation)
     return situation
@@ -92,20 +132,6 @@ function inside<K, L, V>(map: Map<K, Map<L, V>>, key: K): Map<L, V> {
   const known = map.get(key) ?? new Map<L, V>()
   map.set(key, known)
   return known
-}
-
-function situationOf(node: EnvoyNode, of: Circumstances): Situation {
-  const { direction, tls, cluster } = of
-  const [src, dst] = endsOf(node, of)
-  const texts = (claims: Claims) => claimNames.map(name => claims[name] ?? '')
-  const proxy = [node.reporter, node.kind, node.cluster, direction]
-  const auth = tls.peer ? 'mtls' : ''
-  return {
-    request: new Words('envoy', 'l7_proxy', 'exchange', ...proxy, cluster.text, tls.version, tls.sni, ...texts(src), ...texts(dst)),
-    forward: new Words('envoy', ...proxy, tls.version, tls.sni, auth, ...texts(src), ...texts(dst)),
-    reply: new Words('envoy', ...proxy, tls.version, tls.sni, auth, ...texts(dst), ...texts(src)),
-    encrypted: tls.version !== '',
-  }
 }
 
 /**
