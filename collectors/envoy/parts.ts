@@ -65,7 +65,10 @@ export const noFlags: Flags = { words: noWords, failed: false, refused: false, n
 export const noDetails: Details = { words: noWords, refused: false }
 export const noGrpc: GrpcStatus = { words: noWords, failed: false }
 
+/** Bytes of each half of an interner's memory; what is longer than it cannot be read. */
 const small = 1 << 20
+const medium = 4 << 20
+const large = 8 << 20
 const maxCanonical = 16_384
 const unauthorized = 13
 const failures = new Set(['LH', 'UH', 'UT', 'LR', 'UR', 'UF', 'UC', 'UO', 'NR', 'URX', 'SI', 'UMSDR', 'UPE', 'NC', 'OM', 'DT', 'DF'])
@@ -75,15 +78,15 @@ const structType = 'type.googleapis.com/google.protobuf.Struct'
 
 /** What the parts of entries mean that come again and again; each is read once. */
 export class Parts {
-  readonly words = new Interner(noWords, (bytes, start, end) => new Words(textAt(bytes, start, end)))
+  readonly words = new Interner(noWords, (bytes, start, end) => new Words(textAt(bytes, start, end)), medium)
   /** Authorities of requests. */
-  readonly hosts = new Interner(noWords, (bytes, start, end) => new Words(withoutUser(textAt(bytes, start, end))))
+  readonly hosts = new Interner(noWords, (bytes, start, end) => new Words(withoutUser(textAt(bytes, start, end))), medium)
   readonly clusters = new Interner(noCluster, readCluster, small)
   readonly tls: Interner<Tls>
-  readonly metadata = new Interner<Rbac>(noRbac(), readMetadata)
-  readonly peers = new Interner(noPeer, readPeer)
+  readonly metadata = new Interner<Rbac>(noRbac(), readMetadata, large)
+  readonly peers = new Interner(noPeer, readPeer, medium)
   readonly flags = new Interner(noFlags, readFlags, small)
-  readonly details = new Interner(noDetails, readDetails)
+  readonly details = new Interner(noDetails, readDetails, medium)
   readonly grpc = new Interner(noGrpc, readGrpc, small)
   readonly requestHeaders = new Interner<Name>(nameOfTag(''), nameOfHeader('http.request.header.'), small)
   readonly responseHeaders = new Interner<Name>(nameOfTag(''), nameOfHeader('http.response.header.'), small)
@@ -93,7 +96,7 @@ export class Parts {
   #canonical = new Map<string, Tls>()
 
   constructor() {
-    this.tls = new Interner(noTls, (bytes, start, end) => this.#canonicalTls(readTls(bytes, start, end)))
+    this.tls = new Interner(noTls, (bytes, start, end) => this.#canonicalTls(readTls(bytes, start, end)), large)
   }
 
   #canonicalTls(tls: Tls): Tls {

@@ -8,7 +8,7 @@ import { choices, scramble } from '../hubble/scramble.ts'
 import { logMessage } from './arbitrary.ts'
 import { type Row, countBy, introducedBy, openDecoding, received } from './decoding.ts'
 import type { LogMessage } from './plain.ts'
-import { areThere, messageType, recordedStreams, recordedTraffic } from './recordings.ts'
+import { type DecodedEntry, areThere, decodedEntries, messageType, recordedStreams, recordedTraffic } from './recordings.ts'
 import { referenceRows } from './reference.ts'
 
 async function isSkipped(t: ExecutionContext): Promise<boolean> {
@@ -192,6 +192,45 @@ test('what a listener turned away is a flow that says why', async t => {
     t.like(row, { verdict: 'dropped', drop_reason: 'no_filter_chain_or_route', response_flags: 'NR', direction: 'ingress', connections: 1 })
     t.regex(String(row.end_reason), /HTTP_REQUEST/)
   }
+})
+
+const nanosOf = (seconds?: string) => Math.round(Number(seconds?.replace('s', '') ?? 0) * 1e9)
+const numberOf = (...texts: readonly (string | undefined)[]) => texts.reduce((total, text) => total + Number(text ?? 0), 0)
+
+/** What a row says of an entry that another program read. */
+function rowOf({ common_properties: common, request = {}, response = {} }: DecodedEntry): Row {
+  const { tls_properties: tls } = common
+  return {
+    latency: nanosOf(common.time_to_last_downstream_tx_byte ?? common.duration),
+    upstream_cluster: common.upstream_cluster ?? '',
+    attempts: common.upstream_request_attempt_count ?? 0,
+    src_port: common.downstream_direct_remote_address.socket_address.port_value,
+    sni: tls?.tls_sni_hostname ?? '',
+    src_spiffe_id: tls?.peer_certificate_properties?.subject_alt_name?.[0].uri ?? '',
+    method: request.request_method ?? '',
+    path: request.original_path ?? request.path ?? '',
+    trace_id: request.request_headers?.traceparent?.split('-')[1] ?? '',
+    request_bytes: numberOf(request.request_headers_bytes, request.request_body_bytes),
+    response_bytes: numberOf(response.response_headers_bytes, response.response_body_bytes),
+    status_code: response.response_code ?? 0,
+    response_details: response.response_code_details ?? '',
+  }
+}
+
+test('rows say what another program read out of the same entries', async t => {
+  if (await isSkipped(t)) return
+  const { clientHttp, serverHttp } = await decodeRecorded()
+  const rows = new Map([...clientHttp.request, ...serverHttp.request].map(row => [`${row.direction} ${row.connection_id}`, row]))
+  const kinds = { client: new Set<string>(), server: new Set<string>() }
+  for (const { role, kind, type, entry } of await decodedEntries()) {
+    const id = entry.common_properties.stream_id
+    const row = id && type === 'DownstreamEnd' && rows.get(`${role === 'client' ? 'egress' : 'ingress'} ${id}`)
+    // Attempts of one request share its id.
+    if (!row || (kind === 'retry' && role === 'server')) continue
+    t.like(row, rowOf(entry), `${role} ${kind}`)
+    kinds[role as 'client' | 'server'].add(kind)
+  }
+  t.deepEqual([kinds.client.size, kinds.server.size], [30, 20])
 })
 
 test('a block that is full in the middle of a message, or of an entry, loses and repeats nothing', async t => {

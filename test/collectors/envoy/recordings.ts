@@ -39,10 +39,40 @@ export interface Traffic {
 
 export const recordedTraffic = async () => JSON.parse(await readFile(`${rig}/single/traffic.json`, 'utf8')) as Traffic
 
-/** Entries as another program made JSON of them, one of each kind. */
+/** An entry in the JSON of protobuf, as far as tests look into it. */
+export interface DecodedEntry {
+  common_properties: {
+    access_log_type?: string
+    stream_id?: string
+    start_time: string
+    duration: string
+    time_to_last_downstream_tx_byte?: string
+    upstream_cluster?: string
+    upstream_request_attempt_count?: number
+    downstream_direct_remote_address: { socket_address: { port_value: number } }
+    tls_properties?: { tls_sni_hostname?: string; peer_certificate_properties?: { subject_alt_name?: { uri?: string }[] } }
+    response_flags?: Record<string, boolean>
+  }
+  request?: {
+    request_method?: string
+    path?: string
+    original_path?: string
+    request_headers_bytes?: string
+    request_body_bytes?: string
+    request_headers?: Record<string, string>
+  }
+  response?: {
+    response_code?: number
+    response_code_details?: string
+    response_headers_bytes?: string
+    response_body_bytes?: string
+  }
+}
+
+/** Entries as another program made JSON of them, one of each kind and role. */
 export async function decodedEntries() {
   const lines = (await gunzipped(`${rig}/decoded/als-entries.jsonl.gz`)).toString('utf8').trim().split('\n')
-  return lines.map(line => JSON.parse(line) as { role: string; kind: string; type: string; entry: Record<string, unknown> })
+  return lines.map(line => JSON.parse(line) as { role: string; kind: string; type: string; entry: DecodedEntry })
 }
 
 interface DescriptorRoot {
