@@ -97,5 +97,5 @@ export function accessLogs(options: AccessLogsOptions, context: SourceContext): 
   }
 }
 
-/** The host of host:port. */
-const hostOf = (peer: string) => peer.slice(0, Math.max(0, peer.lastIndexOf(':'))) || peer
+/** The host of host:port; IPv4 in its own form. */
+const hostOf = (peer: string) => (peer.slice(0, Math.max(0, peer.lastIndexOf(':'))) || peer).replace(/^::ffff:(?=\d+\.)/, '')

@@ -12,7 +12,7 @@ import { type Words, noWords } from './words.ts'
 /** Bytes of a text that becomes a label, and of a path. */
 const maxLabel = 1024
 const maxPath = 8192
-export const maxId = 256
+const maxId = 256
 
 /** envoy.data.accesslog.v3.AccessLogType. */
 export const types = {
@@ -97,14 +97,6 @@ export class Entry {
   open(bytes: Buffer): void {
     this.bytes = bytes
     this.#view = viewOf(bytes)
-  }
-
-  get parts(): Parts {
-    return this.#parts
-  }
-
-  get view(): DataView {
-    return this.#view
   }
 
   #clear(): void {

@@ -13,9 +13,6 @@ const versions = ['', 'HTTP/1.0', 'HTTP/1.1', 'HTTP/2', 'HTTP/3']
 const http3 = 4
 const questionMark = 63
 
-/** Places of the codes in words; those that flows write are others. */
-export const requestPlaces = 8
-
 /** Writes HTTP entries as rows of one block of requests. */
 export class RequestRows {
   readonly #builder: BlockBuilder
@@ -39,6 +36,7 @@ export class RequestRows {
   readonly #server: Uint32Array
 
   constructor(builder: BlockBuilder) {
+    // From 0 on; those of flows begin behind them.
     let place = 0
     const group = (...names: readonly string[]) => new LabelGroup(builder, place++, names)
     this.#builder = builder
