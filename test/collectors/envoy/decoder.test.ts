@@ -268,7 +268,7 @@ test('any message decodes to what the reference decoder makes of it, in whatever
       t.deepEqual(rows('flow'), throughBlock('flow', expected.flow))
       t.is(tally.interim, expected.interim)
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   )
 })
 
