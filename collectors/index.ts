@@ -1,4 +1,5 @@
 import { type AccessLogOptions, accessLog } from './access_log/source.ts'
+import { type EnvoyOptions, envoy } from './envoy/source.ts'
 import { type FelixOptions, felix } from './goldmane/felix.ts'
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
@@ -22,6 +23,7 @@ export const sources = [
   netobservKafka,
   flowExport,
   accessLog,
+  envoy,
 ] as const
 
 /** Options of the sources, by name; a source without options does not run. */
@@ -36,4 +38,5 @@ export interface SourceOptions {
   netobserv_kafka?: NetobservKafkaOptions
   flow_export?: FlowExportOptions
   access_log?: AccessLogOptions
+  envoy?: EnvoyOptions
 }

@@ -4,6 +4,7 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  constants,
   createSecureServer,
   createServer,
 } from 'node:http2'
@@ -41,10 +42,12 @@ export interface GrpcServerOptions {
   instruments: Instruments
   maxConnections?: number
   maxStreamsPerConnection?: number
+  /** What a call may send that nobody has read yet; a connection four times as much. */
+  windowBytes?: number
 }
 
 const defaultMaxBytes = 64 << 20
-const windowBytes = 4 << 20
+const defaultWindowBytes = 4 << 20
 const frameBytes = 1 << 18
 const stopWithinMs = 2000
 const codeOf = (name: StatusName) => String(statusNames.indexOf(name))
@@ -56,6 +59,7 @@ const statusOfBody = { too_large: 'RESOURCE_EXHAUSTED', unknown_encoding: 'UNIMP
  */
 export async function serveGrpc(options: GrpcServerOptions): Promise<AsyncDisposable & { port: number }> {
   const { listen, setting, log, methods, instruments, maxConnections = 256, maxStreamsPerConnection = 256 } = options
+  const { windowBytes = defaultWindowBytes } = options
   const { host = '127.0.0.1', port = 0, tls, token_file, max_message_bytes: maxBytes = defaultMaxBytes } = listen
   const maySend = guardOf(token_file, setting)
   const stopping = new AbortController()
@@ -157,13 +161,18 @@ const answerHeaders = { ':status': 200, 'content-type': 'application/grpc', 'grp
 
 async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {
   if (!stream.headersSent) stream.respond(answerHeaders, { waitForTrailers: true })
-  if (!stream.write(frame(message))) await once(stream, 'drain')
+  if (!stream.write(frame(message))) await Promise.race([once(stream, 'drain'), once(stream, 'close')])
 }
 
 /** Ends the call with a message, or with the failure alone. */
 function end(stream: ServerHttp2Stream, failure: GrpcError | undefined, message?: Uint8Array): void {
   const status = { 'grpc-status': codeOf(failure?.code ?? 'OK'), ...(failure && { 'grpc-message': encodeURIComponent(failure.message) }) }
-  if (!message && !stream.headersSent) return stream.respond({ ...answerHeaders, ...status }, { endStream: true })
+  if (!message && !stream.headersSent) {
+    stream.respond({ ...answerHeaders, ...status }, { endStream: true })
+    // Who has not ended its part yet would keep the call, and what it sent, for as long as it likes.
+    if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR)
+    return
+  }
   stream.once('wantTrailers', () => stream.sendTrailers(status))
   if (!stream.headersSent) stream.respond(answerHeaders, { waitForTrailers: true })
   stream.end(message && frame(message))

@@ -74,7 +74,8 @@ export function scramble(type: protobuf.Type, bytes: Uint8Array, by: Choices): B
   const parts: { field: number; bytes: Buffer }[] = []
   for (const { field: number, type: wire, value, body } of segments) {
     const field = type.fieldsById[number]
-    const inner = field?.resolve().resolvedType
+    const isMap = field?.map === true
+    const inner = isMap ? undefined : field?.resolve().resolvedType
     const tag = varint(BigInt((number << 3) | wire), by.pick(8) === 0 ? 1 : 0)
     const isMessage = wire === 2 && inner && 'fieldsById' in inner
     const content = isMessage ? scramble(inner as protobuf.Type, body, by) : body
@@ -83,7 +84,7 @@ export function scramble(type: protobuf.Type, bytes: Uint8Array, by: Choices): B
       if (by.pick(5) === 0) parts.push({ field: number, bytes: Buffer.concat([tag, varint(BigInt(by.pick(300)))]) })
       parts.push({ field: number, bytes: Buffer.concat([tag, varint(value, by.pick(4))]) })
     } else if (wire === 2) {
-      const isWhole = !field?.repeated && !field?.partOf
+      const isWhole = !isMap && !field?.repeated && !field?.partOf
       if (isWhole && isMessage && by.pick(24) === 0) parts.push({ field: number, bytes: whole(firstHalf(content)) })
       else if (isWhole && !isMessage && by.pick(8) === 0) parts.push({ field: number, bytes: whole(Buffer.from('before')) })
       parts.push({ field: number, bytes: whole(content) })
