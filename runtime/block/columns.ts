@@ -396,6 +396,14 @@ export class AttributesColumn implements Column {
     this.#ends[this.#row] = ++this.#count
   }
 
+  /** The same of so many pairs whose keys and values were written by a Writer, each as a text. */
+  addWritten(keys: Uint8Array, values: Uint8Array, count: number): void {
+    this.#keys.raw(keys)
+    this.#values.raw(values)
+    this.#count += count
+    this.#ends[this.#row] = this.#count
+  }
+
   set(row: number, value: unknown): void {
     this.begin(row)
     for (const [key, text] of Object.entries(value as Readonly<Record<string, string>>)) this.add(key, text)
