@@ -29,6 +29,9 @@ export class Call {
   status = 0
   /** Host of the URL, with its port. */
   host = ''
+  /** Where it lies in the message, or -1. */
+  hostStart = -1
+  hostEnd = -1
   /** Path and query: a text, or where it lies in the message. */
   path = ''
   pathStart = -1
@@ -37,6 +40,7 @@ export class Call {
   read(facts: Facts): void {
     this.route = facts.either(at['http.route'], at['url.template'])
     this.host = ''
+    this.hostStart = -1
     this.path = ''
     this.pathStart = -1
     this.#readUrl(facts)
@@ -111,6 +115,8 @@ export class Call {
       if (byte === atSign) hostStart = hostEnd + 1
     }
     this.host = facts.slice(hostStart, hostEnd)
+    this.hostStart = hostStart
+    this.hostEnd = hostEnd
     this.#markPath(hostEnd, end)
   }
 

@@ -2,22 +2,21 @@ import { readClusterName } from '../mesh/cluster-name.ts'
 import type { Call } from './call.ts'
 import type { Facts } from './facts.ts'
 import { at } from './keys.ts'
-import { type Place, Places } from './place.ts'
+import { type Place, nowhere } from './place.ts'
 
 const mostClusters = 1 << 12
 
 /** The connection a span tells of: where its own end and the other one are. */
 export class Counterpart {
   /** Of the other end. */
-  address: Uint8Array | undefined
+  address: Uint32Array | undefined
   port = 0
   name = ''
   service = ''
   /** Of the span's own end. */
-  ownAddress: Uint8Array | undefined
+  ownAddress: Uint32Array | undefined
   ownPort = 0
   ownService = ''
-  readonly #places = new Places()
   readonly #clusters = new Map<string, ReturnType<typeof readClusterName>>()
 
   /** `isServer` when the span was made by the end that was called. */
@@ -27,11 +26,6 @@ export class Counterpart {
     else this.#readServer(facts, call, isProxy)
     this.#readOwn(facts, isServer)
     if (isProxy) this.#readUpstream(facts, isServer)
-  }
-
-  /** An address said in an attribute of the resource. */
-  addressOf(text: string): Uint8Array | undefined {
-    return this.#places.at(text).address
   }
 
   #forget(): void {
@@ -44,8 +38,8 @@ export class Counterpart {
    * The other end of a server: the peer of the connection. One on the same machine is a proxy: then it is the client the headers name.
    */
   #readClient(facts: Facts): void {
-    const peer = this.#places.at(peerAddress(facts) || facts.either(at['peer.address'], at['peer.ipv4'], at['peer.ipv6']))
-    const client = this.#places.at(facts.either(at['client.address'], at['http.client_ip']))
+    const peer = either(peerPlace(facts), facts.place(at['peer.address'], at['peer.ipv4'], at['peer.ipv6']))
+    const client = facts.place(at['client.address'], at['http.client_ip'])
     const isNamed = client.address !== undefined && (peer.address === undefined || peer.isLoopback)
     if (isNamed) this.#take(client, facts.number(at['client.port']))
     else this.#take(peer, peerPort(facts) || facts.number(at['peer.port']))
@@ -54,9 +48,8 @@ export class Counterpart {
 
   /** The other end of a client: the peer of the connection, or the server it asked for. */
   #readServer(facts: Facts, call: Call, isProxy: boolean): void {
-    const asked = isProxy ? '' : facts.either(at['server.address'], at['net.peer.name'], at['peer.hostname']) || call.host
-    const server = this.#places.at(asked)
-    const peer = this.#places.at(peerAddress(facts) || facts.either(at['upstream_address'], at['peer.ipv4'], at['peer.ipv6']))
+    const server = isProxy ? nowhere : serverPlace(facts, call)
+    const peer = either(peerPlace(facts), facts.place(at['upstream_address'], at['peer.ipv4'], at['peer.ipv6']))
     const port = facts.number(at['server.port']) || facts.number(at['net.peer.port']) || server.port
     if (peer.address) this.#take(peer, peerPort(facts) || port)
     else this.#take(server, port || facts.number(at['peer.port']))
@@ -72,7 +65,7 @@ export class Counterpart {
   }
 
   #readOwn(facts: Facts, isServer: boolean): void {
-    const local = this.#places.at(facts.either(at['network.local.address'], at['net.sock.host.addr'], at['net.host.ip']))
+    const local = facts.place(at['network.local.address'], at['net.sock.host.addr'], at['net.host.ip'])
     this.ownAddress = local.address
     const port = facts.number(at['network.local.port']) || facts.number(at['net.sock.host.port'])
     const asked = isServer ? facts.number(at['server.port']) || facts.number(at['net.host.port']) : 0
@@ -102,6 +95,15 @@ export class Counterpart {
   }
 }
 
-const peerAddress = (facts: Facts) => facts.either(at['network.peer.address'], at['net.sock.peer.addr'], at['net.peer.ip'])
+const either = (first: Place, second: Place): Place => (first === nowhere ? second : first)
+const peerPlace = (facts: Facts) => facts.place(at['network.peer.address'], at['net.sock.peer.addr'], at['net.peer.ip'])
+
+/** The server a client asked for: as it says, or as its URL or Host header say. */
+function serverPlace(facts: Facts, { hostStart, hostEnd }: Call): Place {
+  const said = facts.place(at['server.address'], at['net.peer.name'], at['peer.hostname'])
+  if (said !== nowhere) return said
+  return hostStart < 0 ? facts.place(at['http.host'], -1) : facts.placeIn(hostStart, hostEnd)
+}
+
 const peerPort = (facts: Facts) =>
   facts.number(at['network.peer.port']) || facts.number(at['net.sock.peer.port']) || facts.number(at['net.peer.port'])

@@ -2,6 +2,7 @@ import { textAt } from '../protobuf/cursor.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Interner } from '../protobuf/interner.ts'
 import { names } from './keys.ts'
+import { type Place, nowhere, readPlace } from './place.ts'
 
 const longestKept = 64
 const keptBytes = 2 << 20
@@ -20,6 +21,7 @@ export class Facts {
   readonly #texts: string[] = names.map(() => '')
   #span = 0
   readonly #kept = new Interner<string>('', textAt, keptBytes)
+  readonly #places = new Interner<Place>(nowhere, (bytes, start, end) => readPlace(textAt(bytes, start, end)), keptBytes)
 
   open(bytes: Buffer): void {
     this.bytes = bytes
@@ -35,6 +37,7 @@ export class Facts {
     this.#spans[name] = this.#span
     this.#starts[name] = start
     this.#ends[name] = end
+    this.#texts[name] = ''
   }
 
   /** What is no text in the message. */
@@ -74,6 +77,27 @@ export class Facts {
     if (end === start) return ''
     if (end - start > longestKept) return textAt(this.bytes, start, end)
     return this.#kept.value(this.#kept.find(this.bytes, this.#view, start, end))
+  }
+
+  /** Where the first of them that says something says an end is. */
+  place(first: number, second: number, third = -1): Place {
+    const name = this.#says(first) ? first : this.#says(second) ? second : third
+    return this.#says(name) ? this.#place(name) : nowhere
+  }
+
+  #says(name: number): boolean {
+    return name >= 0 && this.#spans[name] === this.#span && (this.#ends[name] > this.#starts[name] || this.#texts[name] !== '')
+  }
+
+  #place(name: number): Place {
+    const start = this.#starts[name]
+    return start < 0 ? readPlace(this.#texts[name]) : this.placeIn(start, this.#ends[name])
+  }
+
+  /** Where a piece of the message says an end is. */
+  placeIn(start: number, end: number): Place {
+    if (end === start || end - start > longestKept) return nowhere
+    return this.#places.value(this.#places.find(this.bytes, this.#view, start, end))
   }
 
   /** A whole number below 2^32, or 0. */

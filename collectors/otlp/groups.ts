@@ -38,10 +38,15 @@ function addResource(groups: Group[], bytes: Buffer, start: number, end: number)
 /** ScopeSpans, ScopeLogs, ScopeMetrics: 1 is the scope, 2 the items. */
 function addScope(groups: Group[], bytes: Buffer, start: number, end: number): void {
   const group: Group = { resourceStart: 0, resourceEnd: 0, scopeStart: 0, scopeEnd: 0, items: [] }
-  eachMessage(bytes, start, end, (field, at, to) => {
-    if (field === 1) [group.scopeStart, group.scopeEnd] = [at, to]
-    else if (field === 2) group.items.push(at, to)
-  })
+  const cursor = new Cursor()
+  cursor.open(bytes, start, end)
+  while (cursor.at < end) {
+    const tag = cursor.tag()
+    cursor.skip(tag)
+    if (tag === 0x12) group.items.push(cursor.start, cursor.end)
+    else if (tag === 0x0a) [group.scopeStart, group.scopeEnd] = [cursor.start, cursor.end]
+  }
+  cursor.close(end)
   if (!group.items.length) return
   if (groups.length >= maxGroups) throw new UndecodableError(`more than ${maxGroups} scopes in an export`, start)
   groups.push(group)

@@ -9,8 +9,8 @@ export interface Claim {
   workload_kind: string
   service_account: string
   node: string
-  /** Address of the pod, or ''. */
-  address: string
+  /** Address of the pod, as a column has it. */
+  address: Uint32Array | undefined
 }
 
 export const noClaim: Claim = {
@@ -21,7 +21,7 @@ export const noClaim: Claim = {
   workload_kind: '',
   service_account: '',
   node: '',
-  address: '',
+  address: undefined,
 }
 
 /** Who made spans: an application, or a proxy beside or between applications. */

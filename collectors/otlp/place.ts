@@ -2,8 +2,8 @@ import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
 
 /** What a text says of an end: an address, or a name, and perhaps a port. */
 export interface Place {
-  /** 16 bytes; undefined for a name. */
-  address: Uint8Array | undefined
+  /** Four words, as a column has them; undefined for a name. */
+  address: Uint32Array | undefined
   /** Whether the address is the machine's own. */
   isLoopback: boolean
   /** '' for an address. */
@@ -14,31 +14,17 @@ export interface Place {
   service: string
 }
 
-const mostKnown = 1 << 16
 const longest = 255
-const nowhere: Place = { address: undefined, isLoopback: false, name: '', port: 0, service: '' }
+export const nowhere: Place = { address: undefined, isLoopback: false, name: '', port: 0, service: '' }
 
-/** Reads 10.0.0.1, 10.0.0.1:80, [::1]:80, ::1, name, name:80, and remembers what it read. */
-export class Places {
-  readonly #known = new Map<string, Place>()
-
-  at(text: string): Place {
-    if (text === '') return nowhere
-    const known = this.#known.get(text)
-    if (known) return known
-    if (this.#known.size >= mostKnown) this.#known.clear()
-    const place = readPlace(text)
-    this.#known.set(text, place)
-    return place
-  }
-}
-
-function readPlace(text: string): Place {
-  if (text.length > longest) return nowhere
+/** Reads 10.0.0.1, 10.0.0.1:80, [::1]:80, ::1, name, name:80. */
+export function readPlace(text: string): Place {
+  if (text === '' || text.length > longest) return nowhere
   const [, host = text, digits = '0'] = /^\[([^\]]*)\](?::(\d{1,5}))?$/.exec(text) ?? /^([^:]*):(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits) < 65536 ? Number(digits) : 0
   const address = new Uint8Array(addressBytes)
-  if (writeAddress(address, 0, host) && host !== '') return { ...nowhere, address, isLoopback: isLoopback(address), port }
+  if (writeAddress(address, 0, host) && host !== '')
+    return { ...nowhere, address: new Uint32Array(address.buffer), isLoopback: isLoopback(address), port }
   const [, name, namespace] = /^([^.]+)\.([^.]+)\.svc(?:\.|$)/.exec(host) ?? []
   return { ...nowhere, name: host, port, service: name ? `${namespace}/${name}` : '' }
 }

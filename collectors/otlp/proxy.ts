@@ -2,6 +2,7 @@ import { readNodeId } from '../mesh/node-id.ts'
 import type { Facts } from './facts.ts'
 import { at } from './keys.ts'
 import { type Maker, noClaim } from './maker.ts'
+import { readPlace } from './place.ts'
 import type { Resource } from './resource.ts'
 
 /** Proxies known of one resource at the most: a sidecar is one, a collector in between sends for many. */
@@ -31,7 +32,13 @@ function readMaker(id: string, said: { cluster: string; namespace: string }, of:
   if (!node) return { ...common, reporter: id || of.reporter, reporter_kind: '' }
   const namespace = node.namespace || said.namespace || of.own.namespace
   const isOwn = of.own.pod === '' || of.own.pod === node.pod
-  const own = { ...(isOwn ? of.own : noClaim), cluster: of.own.cluster || said.cluster, namespace, pod: node.pod, address: node.address }
+  const own = {
+    ...(isOwn ? of.own : noClaim),
+    cluster: of.own.cluster || said.cluster,
+    namespace,
+    pod: node.pod,
+    address: readPlace(node.address).address,
+  }
   return {
     ...common,
     reporter: `${namespace}/${node.pod}`,

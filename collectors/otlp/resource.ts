@@ -3,6 +3,7 @@ import { anyText } from './any-value.ts'
 import { eachMessage } from './groups.ts'
 import { type Claim, type Maker, noClaim } from './maker.ts'
 import type { Limits } from './options.ts'
+import { readPlace } from './place.ts'
 
 /** What sends: OTLP's Resource. */
 export interface Resource {
@@ -107,7 +108,7 @@ function claimOf(attributes: ReadonlyMap<string, string>): Claim {
     workload: name && said(name),
     workload_kind,
     node: said('k8s.node.name'),
-    address: said('k8s.pod.ip'),
+    address: readPlace(said('k8s.pod.ip')).address,
     service_account: said('k8s.serviceaccount.name'),
   }
 }

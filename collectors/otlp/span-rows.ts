@@ -1,4 +1,3 @@
-import { addressBytes } from '../../runtime/block/address.ts'
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { AddressColumn, LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
 import { spanKinds, spanStatuses } from '../../schema/vocabulary.ts'
@@ -16,7 +15,6 @@ import { microsOf } from './time.ts'
 
 const spanIdBytes = 8
 const traceIdBytes = 16
-const hexDigits = Buffer.from('0123456789abcdef')
 
 /** Writes spans into a block. */
 export class SpanRows {
@@ -26,7 +24,6 @@ export class SpanRows {
   readonly #call = new Call()
   readonly #counterpart = new Counterpart()
   readonly #makers: MakerColumns
-  readonly #hex = Buffer.alloc(traceIdBytes * 2)
   readonly #columns: ReturnType<typeof columnsOf>
   /** Codes of this filling of the block, by number of the kind and status. */
   #kinds: number[] = []
@@ -87,10 +84,9 @@ export class SpanRows {
   #writeIdentity(row: number, span: SpanMessage, resource: Resource, scope: string): void {
     const to = this.#columns
     to.source.codes[row] = this.#sourceCode
-    to.trace_id.setBytes(row, this.#hex, 0, this.#writeHex(span.bytes, span.traceId, traceIdBytes))
-    to.span_id.setBytes(row, this.#hex, 0, this.#writeHex(span.bytes, span.spanId, spanIdBytes))
-    if (span.parentId >= 0 && !isZero(span.bytes, span.parentId))
-      to.parent_span_id.setBytes(row, this.#hex, 0, this.#writeHex(span.bytes, span.parentId, spanIdBytes))
+    to.trace_id.setHex(row, span.bytes, span.traceId, traceIdBytes)
+    to.span_id.setHex(row, span.bytes, span.spanId, spanIdBytes)
+    if (span.parentId >= 0 && !isZero(span.bytes, span.parentId)) to.parent_span_id.setHex(row, span.bytes, span.parentId, spanIdBytes)
     to.kind.codes[row] = this.#kinds[span.kind] ?? this.#kinds[0]
     to.status.codes[row] = this.#statuses[span.status] ?? this.#statuses[0]
     to.name.codes[row] = to.name.code(this.#cut(span.facts.slice(span.nameStart, span.nameEnd)))
@@ -111,24 +107,15 @@ export class SpanRows {
     this.#columns.weight.values[row] = weightOf(text)
   }
 
-  #writeHex(bytes: Buffer, start: number, length: number): number {
-    const hex = this.#hex
-    for (let i = 0; i < length; i++) {
-      const byte = bytes[start + i]
-      hex[2 * i] = hexDigits[byte >>> 4]
-      hex[2 * i + 1] = hexDigits[byte & 15]
-    }
-    return length * 2
-  }
-
-  #writeCall(row: number, { facts, bytes }: SpanMessage): void {
+  #writeCall(row: number, { facts, bytes, view }: SpanMessage): void {
     const to = this.#columns
     const call = this.#call
     if (call.protocol) to.protocol.codes[row] = to.protocol.code(call.protocol)
     if (call.method) to.method.codes[row] = to.method.code(this.#cut(call.method))
     if (call.host) to.host.codes[row] = to.host.code(this.#cut(call.host))
     if (call.route) to.route.codes[row] = to.route.code(this.#cut(call.route))
-    if (call.pathStart >= 0) to.path.setBytes(row, bytes, call.pathStart, Math.min(call.pathEnd, call.pathStart + this.#limits.value_bytes))
+    if (call.pathStart >= 0)
+      to.path.setView(row, bytes, view, call.pathStart, Math.min(call.pathEnd, call.pathStart + this.#limits.value_bytes))
     else if (call.path) to.path.set(row, this.#cut(call.path))
     to.status_code.values[row] = call.status
     const peer = facts.either(at['peer.service'], at['service.peer.name'])
@@ -138,11 +125,11 @@ export class SpanRows {
       to.request_id.set(row, this.#cut(onlyOne(facts.text(at['http.request.header.x-request-id']))))
   }
 
-  #writeEnds(row: number, isServer: boolean, ownAddress: string): void {
+  #writeEnds(row: number, isServer: boolean, ownAddress: Uint32Array | undefined): void {
     const { src, dst } = this.#columns
     const [own, other] = isServer ? [dst, src] : [src, dst]
     const end = this.#counterpart
-    const address = (ownAddress && end.addressOf(ownAddress)) || end.ownAddress
+    const address = ownAddress ?? end.ownAddress
     if (address) put(own.address, row, address)
     if (end.address) put(other.address, row, end.address)
     own.port.values[row] = end.ownPort
@@ -214,7 +201,7 @@ function columnsOf(builder: BlockBuilder) {
 }
 
 const endColumns = (builder: BlockBuilder, prefix: string) => ({
-  address: builder.addresses(`${prefix}address`),
+  address: wordsOf(builder.addresses(`${prefix}address`)),
   port: builder.numbers(`${prefix}port`),
   service: builder.labels(`${prefix}service`),
   dns_name: builder.labels(`${prefix}dns_name`),
@@ -230,11 +217,17 @@ function label(column: LabelColumn, row: number, text: string): void {
   if (text && text !== 'unknown') column.codes[row] = column.code(text)
 }
 
-function put(column: AddressColumn, row: number, address: Uint8Array): void {
-  const { bytes } = column
-  const start = row * addressBytes
-  for (let i = 0; i < addressBytes; i++) bytes[start + i] = address[i]
+/** Addresses are four words each. */
+function put(column: Uint32Array, row: number, address: Uint32Array): void {
+  const start = row * 4
+  column[start] = address[0]
+  column[start + 1] = address[1]
+  column[start + 2] = address[2]
+  column[start + 3] = address[3]
 }
+
+const wordsOf = ({ bytes }: AddressColumn) =>
+  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Uint32Array.BYTES_PER_ELEMENT)
 
 function isZero(bytes: Buffer, start: number): boolean {
   for (let i = 0; i < spanIdBytes; i++) if (bytes[start + i] !== 0) return false

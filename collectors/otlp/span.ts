@@ -1,22 +1,13 @@
 import type { AttributesColumn } from '../../runtime/block/columns.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor } from '../protobuf/cursor.ts'
-import { Interner } from '../protobuf/interner.ts'
 import { anyText, cutBytes, signedText } from './any-value.ts'
 import { eventText, linkText } from './events.ts'
 import { Facts } from './facts.ts'
-import { noNumber, numberOf } from './keys.ts'
+import { type Key, KeyTable, noKey } from './key-table.ts'
+import { noNumber } from './keys.ts'
 import type { Limits } from './options.ts'
 
-interface Key {
-  text: string
-  /** Its number in `keys.ts`. */
-  number: number
-}
-
-const noKey: Key = { text: '', number: noNumber }
-const keyBytes = 1 << 20
-const longestKey = 1024
 const traceIdBytes = 16
 const spanIdBytes = 8
 
@@ -54,7 +45,7 @@ export class SpanMessage {
   readonly #cursor = new Cursor()
   readonly #pair = new Cursor()
   readonly #limits: Limits
-  readonly #keys = new Interner<Key>(noKey, readKey, keyBytes)
+  readonly #keys = new KeyTable()
   #view = viewOf(Buffer.alloc(0))
   #attributes = 0
 
@@ -64,6 +55,11 @@ export class SpanMessage {
 
   get bytes(): Buffer {
     return this.#cursor.bytes
+  }
+
+  /** Over the same bytes. */
+  get view(): DataView {
+    return this.#view
   }
 
   /** Nanoseconds it took. */
@@ -206,7 +202,7 @@ export class SpanMessage {
         continue
       }
       cursor.span()
-      if (tag === 0x0a) key = this.#key(cursor.start, cursor.end)
+      if (tag === 0x0a) key = this.#keys.find(this.bytes, this.#view, cursor.start, cursor.end)
       else {
         valueStart = cursor.start
         valueEnd = cursor.end
@@ -218,11 +214,6 @@ export class SpanMessage {
       this.#attributes++
       this.#addValue(key, valueStart, valueEnd, column)
     }
-  }
-
-  #key(start: number, end: number): Key {
-    if (end - start > longestKey) return readKey(this.bytes, start, end)
-    return this.#keys.value(this.#keys.find(this.bytes, this.#view, start, end))
   }
 
   /** AnyValue: a text in place, which most are; anything else by way of a text that is made. */
@@ -250,7 +241,7 @@ export class SpanMessage {
       this.discarded++
       return this.#addMade(key, cutBytes(this.bytes, start, end, this.#limits.value_bytes), column)
     }
-    column.addBytes(key.text, this.bytes, start, end)
+    column.addView(key.written, this.bytes, this.#view, start, end)
     if (key.number !== noNumber) this.facts.setBytes(key.number, start, end)
   }
 
@@ -264,9 +255,4 @@ export class SpanMessage {
 function idAt(cursor: Cursor, length: number): number {
   cursor.span()
   return cursor.end - cursor.start === length ? cursor.start : -1
-}
-
-function readKey(bytes: Buffer, start: number, end: number): Key {
-  const text = bytes.toString('utf8', start, Math.min(end, start + longestKey))
-  return { text, number: numberOf(text) }
 }
