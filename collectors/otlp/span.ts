@@ -37,9 +37,8 @@ export class SpanMessage {
   startHigh = 0
   endLow = 0
   endHigh = 0
-  /** Attributes, events and links that are not kept, of which the sender left out `droppedBefore`. */
+  /** Attributes, events and links that we leave out. */
   discarded = 0
-  droppedBefore = 0
   readonly events: string[] = []
   readonly links: string[] = []
   readonly #cursor = new Cursor()
@@ -48,6 +47,9 @@ export class SpanMessage {
   readonly #keys = new KeyTable()
   #view = viewOf(Buffer.alloc(0))
   #attributes = 0
+  #droppedAttributes = 0
+  #droppedEvents = 0
+  #droppedLinks = 0
 
   constructor(limits: Limits) {
     this.#limits = limits
@@ -55,6 +57,11 @@ export class SpanMessage {
 
   get bytes(): Buffer {
     return this.#cursor.bytes
+  }
+
+  /** Attributes, events and links the sender left out. */
+  get droppedBefore(): number {
+    return this.#droppedAttributes + this.#droppedEvents + this.#droppedLinks
   }
 
   /** Over the same bytes. */
@@ -91,7 +98,7 @@ export class SpanMessage {
     this.nameStart = this.nameEnd = this.stateStart = this.stateEnd = this.statusStart = this.statusEnd = 0
     this.kind = this.status = 0
     this.startLow = this.startHigh = this.endLow = this.endHigh = 0
-    this.discarded = this.droppedBefore = this.#attributes = 0
+    this.discarded = this.#attributes = this.#droppedAttributes = this.#droppedEvents = this.#droppedLinks = 0
     if (this.events.length) this.events.length = 0
     if (this.links.length) this.links.length = 0
   }
@@ -141,9 +148,13 @@ export class SpanMessage {
         this.stateEnd = cursor.end
         return
       case 0x50:
+        this.#droppedAttributes = cursor.varint()
+        return
       case 0x60:
+        this.#droppedEvents = cursor.varint()
+        return
       case 0x70:
-        this.droppedBefore += cursor.varint()
+        this.#droppedLinks = cursor.varint()
         return
       case 0x5a:
         cursor.span()
