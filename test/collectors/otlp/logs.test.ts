@@ -84,7 +84,7 @@ test('what no reader knows is counted', async t => {
   t.deepEqual(discarded, { unknown_kind: 1 })
 })
 
-test('Envoy 1.40: 341 access logs of two pods, each with a text and 24 attributes or more', async t => {
+test('Envoy 1.40: 341 access logs of two pods, 253 of HTTP and 88 of TCP, each with a text and attributes', async t => {
   const bytes = fixture('envoy-rig/single/otlp_logs.bin.gz')
   if (!bytes) {
     t.log('skipped: no fixtures')
@@ -98,5 +98,9 @@ test('Envoy 1.40: 341 access logs of two pods, each with a text and 24 attribute
     'frontend-6d5f4c9b7d-x2x4q': 184,
     'backend-7c8d9f6b5-k9m2p': 157,
   })
-  t.true(found.every(({ line, context }) => /^\[2026-11-21T/.test(line) && Object.keys(context.fields!).length >= 24))
+  const http = found.filter(({ line }) => line.startsWith('[2026-11-21T'))
+  const tcp = found.filter(({ line }) => line.startsWith('Tcp'))
+  t.deepEqual([http.length, tcp.length], [253, 88])
+  t.true(http.every(({ context }) => context.fields!.response_flags !== undefined && context.fields!.response_code !== undefined))
+  t.true(tcp.every(({ context }) => Object.keys(context.fields!).length >= 8))
 })
