@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { AddressColumn, LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
-import { spanKinds, spanStatuses } from '../../schema/vocabulary.ts'
+import { requestProtocols, spanKinds, spanStatuses } from '../../schema/vocabulary.ts'
 import { cutText } from './any-value.ts'
 import { Call } from './call.ts'
 import { Counterpart } from './counterpart.ts'
@@ -28,6 +28,9 @@ export class SpanRows {
   /** Codes of this filling of the block, by number of the kind and status. */
   #kinds: number[] = []
   #statuses: number[] = []
+  #protocols: number[] = []
+  #scope = ''
+  #scopeIs = 0
   #filling = -1
   #sourceCode = 0
   #bytes = 0
@@ -78,6 +81,9 @@ export class SpanRows {
     this.#bytes = 0
     this.#sourceCode = this.#columns.source.code(this.#source)
     this.#kinds = spanKinds.map(kind => this.#columns.kind.code(kind))
+    this.#scope = ''
+    this.#scopeIs = this.#columns.scope.code('')
+    this.#protocols = requestProtocols.map(protocol => this.#columns.protocol.code(protocol))
     this.#statuses = spanStatuses.map(status => this.#columns.status.code(status))
   }
 
@@ -90,7 +96,7 @@ export class SpanRows {
     to.kind.codes[row] = this.#kinds[span.kind] ?? this.#kinds[0]
     to.status.codes[row] = this.#statuses[span.status] ?? this.#statuses[0]
     to.name.codes[row] = to.name.code(this.#cut(span.facts.slice(span.nameStart, span.nameEnd)))
-    if (scope !== '') to.scope.codes[row] = to.scope.code(scope)
+    to.scope.codes[row] = this.#scopeCode(scope)
     to.resource.begin(row)
     to.resource.addWritten(resource.keys, resource.values, resource.count)
     if (span.stateEnd > span.stateStart) this.#writeState(row, span.bytes.toString('utf8', span.stateStart, span.stateEnd))
@@ -99,6 +105,15 @@ export class SpanRows {
     if (span.events.length) to.events.set(row, [...span.events])
     if (span.links.length) to.links.set(row, [...span.links])
     to.discarded_attributes.values[row] = span.discarded + span.droppedBefore + resource.discarded
+  }
+
+  /** Spans of one scope follow one another. */
+  #scopeCode(scope: string): number {
+    if (scope !== this.#scope) {
+      this.#scope = scope
+      this.#scopeIs = this.#columns.scope.code(scope)
+    }
+    return this.#scopeIs
   }
 
   #writeState(row: number, state: string): void {
@@ -110,7 +125,7 @@ export class SpanRows {
   #writeCall(row: number, { facts, bytes, view }: SpanMessage): void {
     const to = this.#columns
     const call = this.#call
-    if (call.protocol) to.protocol.codes[row] = to.protocol.code(call.protocol)
+    to.protocol.codes[row] = this.#protocols[requestProtocols.indexOf(call.protocol)]
     if (call.method) to.method.codes[row] = to.method.code(this.#cut(call.method))
     if (call.host) to.host.codes[row] = to.host.code(this.#cut(call.host))
     if (call.route) to.route.codes[row] = to.route.code(this.#cut(call.route))

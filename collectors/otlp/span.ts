@@ -257,7 +257,7 @@ export class SpanMessage {
   }
 
   #addMade(key: Key, text: string, column: AttributesColumn): void {
-    column.add(key.text, text)
+    column.addText(key.written, text)
     if (key.number !== noNumber) this.facts.setText(key.number, text)
   }
 }

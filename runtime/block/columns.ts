@@ -430,6 +430,13 @@ export class AttributesColumn implements Column {
     this.#ends[this.#row] = ++this.#count
   }
 
+  /** The same of a value that was made. */
+  addText(key: WrittenText, value: string): void {
+    this.#keys.words(key.words, key.length)
+    this.#values.text(value)
+    this.#ends[this.#row] = ++this.#count
+  }
+
   /** Adds so many pairs whose keys and values were written by a Writer, each as a text. */
   addWritten(keys: Uint8Array, values: Uint8Array, count: number): void {
     this.#keys.copy(keys)

@@ -260,7 +260,8 @@ test('texts and pairs copied by words, and bytes in hexadecimal, are what they a
         const digits = Math.min(63, end - at)
         hex.setHex(row, bytes, at, digits)
         plainHex.set(row, bytes.toString('hex', at, at + digits))
-        attributes.addView(wordsOfText(key), bytes, view, at, end)
+        if (row % 2) attributes.addText(wordsOfText(key), value)
+        else attributes.addView(wordsOfText(key), bytes, view, at, end)
         plainAttributes.add(key, value)
         at = end
       }
