@@ -32,7 +32,7 @@ export type PointType = 'number' | 'histogram' | 'exponential' | 'summary'
 /** Field numbers of attributes, which differ from type to type, and of flags. */
 export const attributesField: Readonly<Record<PointType, number>> = { number: 7, histogram: 9, exponential: 1, summary: 7 }
 const flagsField: Readonly<Record<PointType, number>> = { number: 8, histogram: 10, exponential: 10, summary: 8 }
-const mostBuckets = 4096
+const mostBuckets = 512
 const noRecordedValue = 1
 
 /** Reads NumberDataPoint, HistogramDataPoint, ExponentialHistogramDataPoint or SummaryDataPoint. Throws UndecodableError. */

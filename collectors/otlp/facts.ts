@@ -5,7 +5,7 @@ import { names } from './keys.ts'
 import { type Place, nowhere, readPlace } from './place.ts'
 
 const longestKept = 64
-const keptBytes = 2 << 20
+const keptBytes = 8 << 20
 
 /**
  * What the attributes of the span at hand say, by the numbers of `keys.ts`. Texts stay where they lie in the message until they are

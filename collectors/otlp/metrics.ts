@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { UndecodableError } from '../protobuf/cursor.ts'
 import type { Labels, PointTaker } from '../samples/point.ts'
 import type { SourceContext } from '../source.ts'
@@ -28,7 +29,12 @@ interface Export {
   received: number
 }
 
+/** Labels that are remembered, and letters in them. */
 const mostLabels = 100_000
+const mostLetters = 32 << 20
+/** Longer names of series are remembered by their hash. */
+const longestSeries = 256
+const longestValue = 1024
 /** Attributes of resources that tell one sender from another. */
 const identifying = new Set(['service.name', 'service.namespace', 'service.instance.id', 'host.name'])
 
@@ -40,11 +46,13 @@ export class MetricTaker implements Taker {
   readonly #cumulative = new Cumulative()
   readonly #growth = new Growth(Date.now() * 1000)
   readonly #labels = new Map<string, Labels>()
+  #letters = 0
 
   constructor(options: MetricOptions, context: SourceContext) {
     this.#context = context
-    this.#options = options
-    this.#resources = new Resources(options)
+    const { limits } = options
+    this.#options = { ...options, limits: { ...limits, value_bytes: Math.min(limits.value_bytes, longestValue) } }
+    this.#resources = new Resources(this.#options)
   }
 
   async take(bytes: Buffer, peer: string): Promise<Outcome> {
@@ -104,9 +112,17 @@ export class MetricTaker implements Taker {
     for (const pair of attributes) labels.push(pair)
     const key = JSON.stringify(labels)
     const known = this.#labels.get(key)
-    if (this.#labels.size >= mostLabels) this.#labels.clear()
-    if (!known) this.#labels.set(key, labels)
-    return { series: `${name} ${key}`, labels: known ?? labels }
+    if (!known) this.#remember(key, labels)
+    return { series: seriesOf(`${name} ${key}`), labels: known ?? labels }
+  }
+
+  #remember(key: string, labels: Labels): void {
+    if (this.#labels.size >= mostLabels || this.#letters > mostLetters) {
+      this.#labels.clear()
+      this.#letters = 0
+    }
+    this.#labels.set(key, labels)
+    this.#letters += key.length
   }
 
   #discard(reason: 'unknown_kind' | 'repeated' | 'interim'): void {
@@ -125,6 +141,8 @@ export class MetricTaker implements Taker {
     }
   }
 }
+
+const seriesOf = (text: string) => (text.length <= longestSeries ? text : createHash('sha256').update(text).digest('base64'))
 
 /** What goes up and down has no whole that its changes tell; a summary has no temporality. */
 const canBeAddedUp = ({ type, isSum, isMonotonic }: Metric) => type !== 'number' || (isSum && isMonotonic)

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { gzipSync, deflateSync, zstdCompressSync } from 'node:zlib'
 import { Client, Metadata, credentials } from '@grpc/grpc-js'
 import test from 'ava'
@@ -37,10 +40,11 @@ async function open(options: OtlpOptions = {}) {
         body: body as string,
         headers: { 'content-type': 'application/x-protobuf', ...headers },
       }),
-    call: (service: string, body: Buffer, { gzip = false } = {}) =>
+    call: (service: string, body: Buffer, { gzip = false, token = '' } = {}) =>
       new Promise<{ body?: Buffer; code: number; message: string }>(resolve => {
         const path = `/opentelemetry.proto.collector.${service.toLowerCase()}.v1.${service}Service/Export`
         const metadata = new Metadata()
+        if (token) metadata.set('authorization', `Bearer ${token}`)
         if (gzip) metadata.set('grpc-internal-encoding-request', 'gzip')
         client.makeUnaryRequest(path, same, same, body, metadata, (error, answer) =>
           resolve({ body: answer, code: error?.code ?? 0, message: error?.details ?? '' }),
@@ -146,6 +150,18 @@ test('what is too large is refused, before and after it is decompressed', async 
   const broken = await to.post('/v1/traces', 'x', { 'content-encoding': 'gzip' })
   t.is(broken.status, 400)
   t.is((await to.call('Trace', traces({ name: 'a' }))).code, 0)
+})
+
+test('only who has a token may send, over either', async t => {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'weir-otlp-')), 'tokens')
+  t.teardown(() => rm(path.dirname(file), { recursive: true }))
+  await writeFile(file, 'swordfish\n')
+  await using to = await open({ grpc: { token_file: file }, http: { token_file: file } })
+  t.is((await to.call('Trace', traces({ name: 'a' }))).code, 16)
+  t.is((await to.post('/v1/traces', traces({ name: 'a' }))).status, 401)
+  t.is((await to.call('Trace', traces({ name: 'a' }), { token: 'swordfish' })).code, 0)
+  t.is((await to.post('/v1/traces', traces({ name: 'a' }), { authorization: 'Bearer swordfish' })).status, 200)
+  t.is((await published(to.bus, 'span')).length, 2)
 })
 
 test('many senders at once are all answered, and nothing is lost or doubled', async t => {
