@@ -36,7 +36,6 @@ const istioNames: Readonly<Record<string, string>> = {
   'url.path': 'path',
   'server.address': 'authority',
   'user_agent.original': 'user_agent',
-  'network.protocol.version': 'protocol',
   duration_ms: 'duration',
 }
 

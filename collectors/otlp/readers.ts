@@ -10,7 +10,7 @@ export interface Readers {
   points?: PointTaker
 }
 
-/** Makes the readers of a source: this is where they are named. */
-export type OpenReaders = (context: SourceContext) => Readers
+/** Makes the readers of the source of this name: this is where they are named. */
+export type OpenReaders = (source: string, context: SourceContext) => Promise<Readers>
 
-export const openReaders: OpenReaders = () => ({})
+export const openReaders: OpenReaders = async () => ({})
