@@ -1,6 +1,6 @@
 import { UndecodableError } from '../protobuf/cursor.ts'
 import type { SourceContext } from '../source.ts'
-import type { Outcome, Taker } from './taker.ts'
+import { type Outcome, type Taker, letterOf } from './taker.ts'
 
 /** The bus takes nothing at present: the sender shall come again. */
 export class BusyError extends Error {
@@ -56,10 +56,10 @@ export class Intake {
     }
   }
 
-  /** Counts and keeps an export that cannot be read. */
+  /** Counts and keeps an export that cannot be read, its first MiB. */
   refuse(reason: string, body: Uint8Array, peer: string): void {
     this.#context.instruments.discarded(1, 'undecodable', { kind: 'message' })
-    this.#context.outbox.deadLetter({ source: this.#source, reporter: peer, reason, body })
+    this.#context.outbox.deadLetter({ source: this.#source, reporter: peer, reason, body: letterOf(body) })
   }
 
   #inTurn<T>(taker: Taker, take: () => Promise<T>): Promise<T> {

@@ -11,8 +11,6 @@ const longestKept = 1 << 16
 export class Resources {
   readonly #options: { limits: Limits; cluster: string }
   readonly #known: Interner<Resource>
-  #bytes: Buffer = Buffer.alloc(0)
-  #view = viewOf(this.#bytes)
 
   constructor(options: { limits: Limits; cluster: string }) {
     this.#options = options
@@ -28,15 +26,6 @@ export class Resources {
   read(bytes: Buffer, { resourceStart, resourceEnd }: Group): Resource {
     if (resourceStart === resourceEnd) return this.#known.value(0)
     if (resourceEnd - resourceStart > longestKept) return readResource(bytes, resourceStart, resourceEnd, this.#options)
-    if (this.#bytes !== bytes) {
-      this.#bytes = bytes
-      this.#view = viewOf(bytes)
-    }
-    return this.#known.value(this.#known.find(bytes, this.#view, resourceStart, resourceEnd))
-  }
-
-  /** Lets go of the export that was read last. */
-  close(): void {
-    this.#bytes = Buffer.alloc(0)
+    return this.#known.value(this.#known.find(bytes, viewOf(bytes), resourceStart, resourceEnd))
   }
 }

@@ -27,5 +27,10 @@ export function reject({ instruments, outbox }: SourceContext, { outcome, source
   outcome.rejected++
   outcome.message ||= reason
   instruments.discarded(1, 'undecodable', { kind: 'item' })
-  outbox.deadLetter({ source, reporter: peer, reason, body: Buffer.from(body) })
+  outbox.deadLetter({ source, reporter: peer, reason, body: letterOf(body) })
 }
+
+const mostLetterBytes = 1 << 20
+
+/** What is kept of what cannot be read: a copy, as much as people can look at. */
+export const letterOf = (body: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(body, 0, mostLetterBytes)

@@ -1,5 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { Cumulative } from '../../../collectors/otlp/cumulative.ts'
+import { readPoint } from '../../../collectors/otlp/data-point.ts'
+import { Growth } from '../../../collectors/otlp/growth.ts'
 import { encodeJson } from '../../../collectors/otlp/json.ts'
 import { LogTaker } from '../../../collectors/otlp/logs.ts'
 import { MetricTaker } from '../../../collectors/otlp/metrics.ts'
@@ -327,4 +330,24 @@ test('broken metrics and logs throw nothing but UndecodableError', async t => {
     }),
     { numRuns: 1500 },
   )
+})
+
+test('series that are not heard for long give way, and nothing is counted twice or left out', t => {
+  const cumulative = new Cumulative(2)
+  const point = (time: number, value: number) => ({ ...readPoint(Buffer.alloc(0), 0, 0, 'number'), began: time - 10, time, value })
+  const heard: [series: string, time: number, value: number, whole: number, began: number][] = [
+    ['a', 20, 1, 1, 10],
+    ['b', 20, 2, 2, 10],
+    ['a', 30, 3, 4, 10],
+    ['c', 30, 4, 4, 20],
+    ['b', 30, 5, 5, 20],
+    ['c', 40, 1, 5, 20],
+  ]
+  for (const [series, time, value, whole, began] of heard) t.like(cumulative.add(series, point(time, value)), { value: whole, began, time })
+  const growth = new Growth(100, 1)
+  t.deepEqual(growth.of('a', { began: 100, time: 110, value: 5 }), { grew: 5, since: 100 })
+  t.deepEqual(growth.of('a', { began: 100, time: 120, value: 8 }), { grew: 3, since: 110 })
+  t.is(growth.of('a', { began: 100, time: 120, value: 8 }), undefined)
+  t.deepEqual(growth.of('b', { began: 0, time: 120, value: 8 }), undefined)
+  t.deepEqual(growth.of('b', { began: 0, time: 130, value: 2 }), { grew: 2, since: 120 })
 })
