@@ -1,9 +1,23 @@
 import fc from 'fast-check'
+import { names } from '../../../collectors/otlp/keys.ts'
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length }).map(array => Buffer.from(array))
 const text = fc.oneof(
   fc.string({ maxLength: 20 }),
   fc.string({ unit: 'grapheme', maxLength: 200 }),
+  fc.constantFrom(
+    'proxy',
+    '10.0.0.1',
+    '[fd00::1]:80',
+    '127.0.0.1:99999',
+    'http://a:b@c.d.svc:80/e?f#g',
+    '//',
+    'http:',
+    'sidecar~10.0.0.1~a.b~c',
+    'outbound|80||a.b.svc.cluster.local',
+    '443',
+    '4294967296',
+  ),
   fc.constantFrom('', 'GET', 'héllo', 'x'.repeat(127), 'y'.repeat(128), 'z'.repeat(300)),
 )
 const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String)
@@ -30,6 +44,8 @@ const anyValue = fc.letrec(tie => ({
 })).value as fc.Arbitrary<object>
 
 const keys = fc.oneof(
+  fc.constantFrom(...names),
+
   fc.constantFrom('http.route', 'thread.name', 'a', 'k8s.pod.name', 'service.name', 'ключ'),
   fc.string({ maxLength: 30 }),
 )

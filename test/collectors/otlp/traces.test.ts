@@ -493,3 +493,31 @@ test('what Envoy sends is the same as protojson', async t => {
   const first = await takenTraces(framed(bytes).slice(0, json.length))
   t.deepEqual((await takenTraces(json)).spans.map(said), first.spans.map(said))
 })
+
+test('ambient Istio: spans of gateway, waypoint and sidecars by what their node’s id says', async t => {
+  const body = fixture('traces-envoy-istio/kiali-jaeger-responseAmbient.json')
+  if (!body) return void (t.log('skipped: no fixtures'), t.pass())
+  interface Found {
+    spanID: string
+    name: string
+    attributes: { key: string; value: { stringValue: string } }[]
+  }
+  const { traces } = JSON.parse(body.toString('utf8')) as { traces: { traceID: string; spanSet: { spans: Found[] } }[] }
+  const list = traces.flatMap(({ traceID, spanSet }) =>
+    spanSet.spans.map(({ spanID, name, attributes: of }) => ({
+      traceId: Buffer.from(traceID.padStart(32, '0'), 'hex'),
+      spanId: Buffer.from(spanID.padStart(16, '0'), 'hex'),
+      name,
+      kind: 2,
+      attributes: of,
+    })),
+  )
+  const { spans } = await takenTraces([encoded(TraceRequest, { resourceSpans: [{ scopeSpans: [{ spans: list }] }] })])
+  t.is(spans.length, list.length)
+  const waypoints = spans.filter(row => row.reporter_kind === 'waypoint')
+  t.true(waypoints.length > 0)
+  t.true(waypoints.every(row => row.dst_pod === '' && /^bookinfo\//.test(String(row.dst_service)) && row.cluster === 'Kubernetes'))
+  const gateways = spans.filter(row => row.reporter_kind === 'gateway')
+  t.true(gateways.every(row => /^bookinfo\/bookinfo-gateway-istio-/.test(String(row.reporter)) && row.layer === 'l7_proxy'))
+  t.is(waypoints.length + gateways.length, spans.length)
+})
