@@ -1,4 +1,4 @@
-import { type ColumnDefinition, columnSql, quoteName } from '../schema/clickhouse.ts'
+import { type ColumnDefinition, type TableDefinition, columnSql, indexSql, quoteName } from '../schema/clickhouse.ts'
 import type { ExistingTable } from './layout.ts'
 
 /** One statement that brings a database closer to the schema. */
@@ -43,4 +43,19 @@ function additions({ orderBy = [] }: Columns, found: ExistingTable, missing: rea
   const newKeys = orderBy.filter(key => missing.some(({ name }) => name === key))
   if (newKeys.length) clauses.push(`MODIFY ORDER BY (${[...found.sortingKey, ...newKeys].join(', ')})`)
   return clauses.join(', ')
+}
+
+/** New indexes are of what comes from now on: older parts get theirs when they are merged. Those the schema does not know stay. */
+export function indexChanges({ name: table, indexes = [] }: TableDefinition, found: ExistingTable, database: string): Change[] {
+  const alter = alterTable({ name: table }, database)
+  return indexes.flatMap(index => {
+    const { name, column, type, granularity } = index
+    const is = found.indexes.get(name)
+    if (is === `${column} ${type} ${granularity}`) return []
+    const drop = is === undefined ? [] : [`DROP INDEX IF EXISTS ${quoteName(name)}`]
+    return {
+      what: `${table}: index ${name}`,
+      sql: `${alter} ${[...drop, `ADD ${indexSql(index).replace('INDEX', 'INDEX IF NOT EXISTS')}`].join(', ')}`,
+    }
+  })
 }

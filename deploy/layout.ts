@@ -14,6 +14,8 @@ export interface ExistingTable {
   engineFull: string
   sortingKey: string[]
   columns: Map<string, ExistingColumn>
+  /** Each skipping index as `column type granularity`. */
+  indexes: Map<string, string>
 }
 
 /** What a database holds now. */
@@ -40,6 +42,12 @@ interface TableRow {
   keys: string[]
 }
 
+interface IndexRow {
+  table: string
+  name: string
+  definition: string
+}
+
 interface ColumnRow {
   table: string
   name: string
@@ -50,21 +58,26 @@ interface ColumnRow {
 /** `system` is there whatever the database, so this works before the database does. */
 export async function readLayout(clickhouse: ClickHouse, wanted: Omit<Wanted, 'database'>): Promise<Layout> {
   const params = { database: clickhouse.database }
-  const [database, tables, columns, views] = await Promise.all([
+  const [database, tables, columns, indexes, views] = await Promise.all([
     clickhouse.query('SELECT 1 FROM system.databases WHERE name = {database:String}', { params, database: 'system' }),
     clickhouse.query<TableRow>(tablesSql, { params, database: 'system' }),
     readColumns(clickhouse, [...wanted.tables, ...(wanted.distributed ?? [])]),
+    clickhouse.query<IndexRow>(indexesSql, { params, database: 'system' }),
     readViews(clickhouse, wanted.views),
   ])
   const found = new Map<string, ExistingTable>()
   for (const { name, engine, engine_full, keys } of tables.rows)
-    found.set(name, { engine, engineFull: engine_full, sortingKey: keys, columns: new Map() })
+    found.set(name, { engine, engineFull: engine_full, sortingKey: keys, columns: new Map(), indexes: new Map() })
   for (const { table, name, type, same } of columns) found.get(table)?.columns.set(name, { type, sameExpression: Boolean(same) })
+  for (const { table, name, definition } of indexes.rows) found.get(table)?.indexes.set(name, definition)
   return { exists: database.rows.length > 0, tables: found, views }
 }
 
 const tablesSql = `SELECT name, engine, engine_full, arrayMap(key -> trim(key), splitByString(', ', sorting_key)) AS keys
 FROM system.tables WHERE database = {database:String} AND engine != 'MaterializedView'`
+
+const indexesSql = `SELECT table, name, concat(expr, ' ', type_full, ' ', toString(granularity)) AS definition
+FROM system.data_skipping_indices WHERE database = {database:String}`
 
 const columnsSql = `WITH
   indexOf({columns:Array(String)}, concat(table, '.', name)) AS wanted,

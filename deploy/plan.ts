@@ -1,5 +1,5 @@
 import { type TableDefinition, type ViewDefinition, createTable, createView, quoteName } from '../schema/clickhouse.ts'
-import { type Change, alterTable, columnChanges } from './columns.ts'
+import { type Change, alterTable, columnChanges, indexChanges } from './columns.ts'
 import { distributedChanges, isDistributed, strangers } from './distributed.ts'
 import type { ExistingTable, Layout, Wanted } from './layout.ts'
 
@@ -71,7 +71,7 @@ function keyConflict(table: TableDefinition, found: ExistingTable): string | und
 const isColumn = (table: TableDefinition, key: string) => table.columns.some(({ name }) => name === key)
 
 function tableChanges(table: TableDefinition, found: ExistingTable, database: string): Change[] {
-  const changes = columnChanges(table, found, database)
+  const changes = [...columnChanges(table, found, database), ...indexChanges(table, found, database)]
   if (!found.engineFull.includes(` TTL ${table.ttl} `))
     changes.push({ what: `${table.name}: keeps ${table.ttl}`, sql: `${alterTable(table, database)} MODIFY TTL ${table.ttl}` })
   return changes

@@ -1,11 +1,13 @@
 import { openBlock } from '../runtime/block/message.ts'
 import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
 import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
+import { withSiblings } from '../runtime/clickhouse/failover.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
 import { type Instruments, component, meter } from '../runtime/telemetry.ts'
 import { type RecordKind, deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
+import { followSpanEdges } from './edges/edges.ts'
 import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
@@ -13,6 +15,7 @@ import type { Step } from './step.ts'
 import { kubernetes } from './steps/kubernetes.ts'
 import { type Networks, network } from './steps/network.ts'
 import { orientation } from './steps/orientation.ts'
+import { vantage } from './steps/vantage.ts'
 import { ObjectTable } from './tables/objects.ts'
 
 export interface EnrichOptions {
@@ -25,7 +28,7 @@ export interface EnrichOptions {
 interface Enricher {
   bus: Bus
   clickhouse: Inserter
-  /** Every server that keeps rows, for its budget. */
+  /** Every server that keeps rows: for its budget, and to make the edges of spans. */
   servers?: readonly ClickHouse[]
   options: EnrichOptions
 }
@@ -45,7 +48,7 @@ export async function runEnricher(
   observeObjects(objects)
   observeLag(bus)
 
-  const steps = [orientation(objects), kubernetes(objects), network(options.networks)]
+  const steps = [orientation(objects), kubernetes(objects), network(options.networks), vantage(objects)]
   const sink = clickhouseSink({
     clickhouse,
     log,
@@ -67,6 +70,7 @@ export async function runEnricher(
     })
   if (options.maxBytes)
     for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
+  if (servers.length) void followSpanEdges({ reader: withSiblings(servers), inserter: clickhouse, bus, group, log }, signal)
   await using stack = new AsyncDisposableStack()
   for (const kind of Object.values(kinds)) {
     const enriched = 'src_address' in kind.fields

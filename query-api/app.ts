@@ -17,6 +17,7 @@ import { liveRoute } from './routes/live.ts'
 import { qualityRoute } from './routes/quality.ts'
 import { queryRoute } from './routes/query.ts'
 import { recordsRoute } from './routes/records.ts'
+import { relatedRoute } from './routes/related.ts'
 import { signalsRoute } from './routes/signals.ts'
 import { topologyRoute } from './routes/topology.ts'
 
@@ -35,7 +36,18 @@ export interface ApiOptions {
 }
 
 const maxBodyBytes = 256 << 10
-const routes = [catalogRoute, queryRoute, completeRoute, topologyRoute, signalsRoute, denialsRoute, recordsRoute, liveRoute, qualityRoute]
+const routes = [
+  catalogRoute,
+  queryRoute,
+  completeRoute,
+  topologyRoute,
+  signalsRoute,
+  denialsRoute,
+  recordsRoute,
+  relatedRoute,
+  liveRoute,
+  qualityRoute,
+]
 
 /** The HTTP API with the web app, not yet listening. Closing it ends what clients still wait for. */
 export function openApi({

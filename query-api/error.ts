@@ -11,3 +11,8 @@ export class QueryError extends Error {
     this.expected = expected
   }
 }
+
+/** What was asked for by its id is not there. */
+export class NotFound extends Error {
+  override name = 'NotFound'
+}

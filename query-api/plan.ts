@@ -3,7 +3,7 @@ import { dimensionsOf } from '../schema/catalog.ts'
 import { type Metric, metrics as allMetrics } from '../schema/metric.ts'
 import { type KindName, type RecordKind, kinds } from '../schema/record.ts'
 import { QueryError } from './error.ts'
-import { type Filter, fieldsOf } from './filter/ast.ts'
+import { type Filter, fieldsOf, isOneOf } from './filter/ast.ts'
 import { nearest } from './filter/nearest.ts'
 import { parseFilter } from './filter/parse.ts'
 import { readRange } from './range.ts'
@@ -69,6 +69,7 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   const filter = parseFilter(query.where ?? '', kind.fields, now)
   const range = readRange(query, now)
   const { every, top, compare } = query
+  checkWithin(metrics, by, filter, top)
   if (top !== undefined && by.length === 0) throw new QueryError('top', 'needs a dimension in by')
   const resolution = chooseResolution(kind, [...by, ...(filter ? fieldsOf(filter) : [])], { ...range, every, now })
   const table =
@@ -96,6 +97,15 @@ function readMetrics(names: string[]): Metric[] {
 function unknown(place: string, what: string, name: string, names: string[]): never {
   const near = nearest(name, names)
   throw new QueryError(place, `there is no ${what} ${JSON.stringify(name)}${near ? `; did you mean ${near}?` : ''}`, names)
+}
+
+/** Numbers of different metrics make no sense together, and the rest beside the `top` groups is of several. */
+function checkWithin(metrics: Metric[], by: string[], filter: Filter | undefined, top: number | undefined): void {
+  metrics.forEach(({ name, within }, i) => {
+    if (!within || isOneOf(filter, within) || (by.includes(within) && top === undefined)) return
+    const asked = top === undefined ? `${within} = … in where, or ${within} in by,` : `with top, ${within} = … in where`
+    throw new QueryError(`metrics[${i}]`, `${name} would mix values of different ${within}s: ${asked} expected`)
+  })
 }
 
 /** The kind of record all metrics are about. */

@@ -41,7 +41,7 @@ const indent = (sql: string) => sql.replace(/^/gm, '  ')
 export function rankingsOf(metrics: readonly Metric[]): RankingName[] {
   const of = ({ calculation }: Metric): RankingName[] => {
     if ('difference' in calculation) return calculation.difference.flatMap(name => of(allMetrics.get(name)!))
-    return 'ranking' in calculation ? [calculation.ranking] : []
+    return 'ranking' in calculation && calculation.ranking ? [calculation.ranking] : []
   }
   return [...new Set(metrics.flatMap(of))]
 }
@@ -51,7 +51,7 @@ function measuresOf(metrics: readonly Metric[]): string[] {
   const of = ({ calculation }: Metric): string[] => {
     if ('difference' in calculation) return calculation.difference.flatMap(name => of(allMetrics.get(name)!))
     if ('ratio' in calculation) return [...calculation.ratio]
-    if ('quantile' in calculation) return [calculation.of]
+    if ('quantile' in calculation || 'bucketQuantile' in calculation) return [calculation.of]
     return ['sum' in calculation ? calculation.sum : calculation.all]
   }
   return [...new Set(metrics.flatMap(of))]
@@ -73,7 +73,8 @@ function onlyRanking(metrics: readonly Metric[]): RankingName | undefined {
 }
 
 /** Whether some metric counts every row, so that none may be left out. */
-const countsAll = (metrics: readonly Metric[]) => metrics.some(({ calculation }) => 'all' in calculation)
+const countsAll = (metrics: readonly Metric[]) =>
+  metrics.some(({ calculation }) => 'all' in calculation || ('quantile' in calculation && !calculation.ranking))
 
 function timeColumns({ every, compare, from }: Plan): string[] {
   const before = compare ? [`bucket < ${time(from)} AS before`] : []
@@ -129,7 +130,7 @@ const countOnly = { records: { raw: 'count()' } }
 /** What a metric is over the rows that count, or over those of them for which `condition` holds. */
 function metricSql(metric: Metric, metrics: readonly Metric[], condition?: string): string {
   const { calculation } = metric
-  const flags = 'ranking' in calculation && !onlyRanking(metrics) ? [countsSql(calculation.ranking)] : []
+  const flags = 'ranking' in calculation && calculation.ranking && !onlyRanking(metrics) ? [countsSql(calculation.ranking)] : []
   const given = [...flags, ...(condition ? [condition] : [])].join(' AND ')
   const add = (measure: string) => (given ? `sumIf(${measured(measure)}, ${given})` : `sum(${measured(measure)})`)
   if ('all' in calculation) return add(calculation.all)
@@ -140,8 +141,26 @@ function metricSql(metric: Metric, metrics: readonly Metric[], condition?: strin
     const merge = `quantilesDDMerge${given ? 'If' : ''}(0.01, 0.5, 0.95, 0.99)`
     return `${merge}(${[measured(of), ...(given ? [given] : [])].join(', ')})[${quantile}] / ${divideBy}`
   }
+  if ('bucketQuantile' in calculation) {
+    const merged = given ? `sumMapIf(${measured(calculation.of)}, ${given})` : `sumMap(${measured(calculation.of)})`
+    return bucketQuantileSql(merged, calculation.bucketQuantile)
+  }
   const [more, less] = calculation.difference.map(name => metricSql(allMetrics.get(name)!, metrics, condition))
   return `greatest(${more} - ${less}, 0)`
+}
+
+/**
+ * As Prometheus' histogram_quantile: linear within the bucket that has it, from 0 in the first; the bound below where it is in the bucket
+ * without an end. Nothing where nothing was observed.
+ */
+function bucketQuantileSql(merged: string, quantile: number): string {
+  const at = `arrayFirstIndex(sum -> sum >= ${quantile} * sums[-1], sums)`
+  const within = '(bounds[i] - bounds[i - 1]) * (wanted - sums[i - 1]) / (sums[i] - sums[i - 1])'
+  const cases = ['i = 1 AND isInfinite(bounds[1]), nan', 'i = 1 AND bounds[1] <= 0, bounds[1]', 'isInfinite(bounds[i]), bounds[i - 1]']
+  const value = `multiIf(${cases.join(', ')}, bounds[i - 1] + ${within})`
+  const found = `arrayMap((i, wanted) -> ${value}, [${at}], [${quantile} * sums[-1]])[1]`
+  const ofBuckets = `arrayMap((bounds, sums) -> if(sums[-1] > 0, ${found}, nan), [merged.1], [arrayCumSum(merged.2)])[1]`
+  return `arrayMap(merged -> ${ofBuckets}, [${merged}])[1]`
 }
 
 /** The groups to keep, by the first metric. */

@@ -1,6 +1,7 @@
 import { type Answer, type Asking, type Cell, ask, named } from './query.ts'
 import { type Meta, mergeMeta } from './meta.ts'
 import { type End, type Level, endOf, fieldsOfBothEnds } from './end.ts'
+import { type SpanEdge, isAboutSpanEdges, spanEdges } from './span-edges.ts'
 import { whereOf } from './where.ts'
 
 export interface Port {
@@ -30,6 +31,8 @@ export interface Edge {
   latency_p95: number | null
   latency_p99: number | null
   ports: Port[]
+  /** Requests, errors and latency are of spans, because nothing better saw any: calls by which halves of them made a span. */
+  spans?: SpanEdge['spans']
   change?: Change
 }
 
@@ -58,23 +61,26 @@ const exchanged = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_
 
 const mostRows = 100_000
 
-/** Who calls whom: nodes, and edges from the client to the server. */
+/** Who calls whom: nodes, and edges from the client to the server. Between services spans tell what nothing else has seen. */
 export async function topology({ level, where, from, to }: TopologyQuery, asking: Asking): Promise<Topology> {
   const ends = fieldsOfBothEnds(level)
-  const filters = whereOf(where, asking.now)
+  const ofSpans = level === 'service' && isAboutSpanEdges(where, asking.now)
+  const filters = whereOf(where, asking.now, ofSpans)
   const asked = (metrics: readonly string[], by: string[]) =>
     ask({ from, to, metrics: [...metrics], by, where }, asking, { dimensions: by.length, rows: mostRows })
-  const [flows, requests] = await Promise.all([
+  const [flows, requests, spans] = await Promise.all([
     Promise.all(filters.flow ? added.map(metrics => asked(metrics, [...ends, 'orientation', 'server_port', 'protocol'])) : []),
     Promise.all(filters.request ? [asked(exchanged, ends)] : []),
+    Promise.all(ofSpans ? [spanEdges({ from, to, where }, asking, mostRows)] : []),
   ])
   const graph = new Graph(level)
   for (const answer of flows) graph.addFlows(answer)
   for (const answer of requests) graph.addRequests(answer)
+  for (const { edges } of spans) graph.addSpans(edges)
   return {
     nodes: [...graph.nodes.values()],
     edges: [...graph.edges.values()],
-    meta: mergeMeta([...flows, ...requests].map(({ meta }) => meta)),
+    meta: mergeMeta([...flows, ...requests, ...spans].map(({ meta }) => meta)),
   }
 }
 
@@ -106,16 +112,30 @@ class Graph {
     }
   }
 
+  /** Spans rank last: what has requests already keeps them, and a half that lacks the other is left out where its end is seen by others. */
+  addSpans(edges: readonly SpanEdge[]): void {
+    const seen = [...this.edges.values()].filter(({ requests }) => requests > 0)
+    const [sources, targets] = [new Set(seen.map(edge => edge.source)), new Set(seen.map(edge => edge.target))]
+    for (const { source, target, ...measures } of edges) {
+      const { both, client_only, server_only } = measures.spans
+      if (!both && ((client_only && sources.has(source.id)) || (server_only && targets.has(target.id)))) continue
+      const edge = this.#edgeBetween(this.#add(source), this.#add(target))
+      if (edge.requests === 0) Object.assign(edge, measures)
+    }
+  }
+
   #edge(row: Row, from: 'src' | 'dst', to: 'src' | 'dst'): Edge {
-    const [source, target] = [this.#node(row, from), this.#node(row, to)]
+    return this.#edgeBetween(this.#add(endOf(row, from, this.#level)), this.#add(endOf(row, to, this.#level)))
+  }
+
+  #edgeBetween(source: string, target: string): Edge {
     const id = JSON.stringify([source, target])
     const edge = this.edges.get(id) ?? emptyEdge(source, target)
     this.edges.set(id, edge)
     return edge
   }
 
-  #node(row: Row, end: 'src' | 'dst'): string {
-    const node = endOf(row, end, this.#level)
+  #add(node: End): string {
     if (!this.nodes.has(node.id)) this.nodes.set(node.id, node)
     return node.id
   }

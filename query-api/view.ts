@@ -1,4 +1,4 @@
-import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, rankings, viewFields } from '../schema/ranking.ts'
+import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, placeNumber, rankings, viewFields } from '../schema/ranking.ts'
 
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const oneOf = (values: readonly string[]) => (values.length === 1 ? `= ${text(values[0])}` : `IN (${values.map(text).join(', ')})`)
@@ -25,11 +25,15 @@ const restOf = (name: RankingName, met: readonly string[]) => amongOf(name).filt
  */
 function viewSql(name: RankingName, met: readonly string[]): string {
   const { order }: Ranking = rankings[name]
-  const ranks = order.map((pattern, i) => `${patternSql(pattern)}, ${order.length + 1 - i}`)
+  const last = lastOf(name)
+  const lasts = last.map((pattern, i) => `${patternSql(pattern)}, ${last.length - i}`)
+  const ranks = order.map((pattern, i) => `${patternSql(pattern)}, ${last.length + order.length + 1 - i}`)
   const rest = restOf(name, met)
   const not = rest.length > 0 ? [`NOT (${rest.join(' AND ')}), 0`] : []
-  return `multiIf(\n${[...not, ...ranks, '1'].join(',\n').replace(/^/gm, '  ')}\n) + view`
+  return `multiIf(\n${[...not, ...lasts, ...ranks, last.length + 1].join(',\n').replace(/^/gm, '  ')}\n) + view`
 }
+
+const lastOf = (name: RankingName) => (rankings[name] as Ranking).last ?? []
 
 function patternSql(pattern: Ranking['order'][number]): string {
   return Object.entries(pattern)
@@ -51,6 +55,9 @@ export const edgeColumn = (name: RankingName) => (apartOf(name).length > 0 ? `${
 
 const apartOf = (name: RankingName) => (rankings[name] as Ranking).apart ?? []
 
+/** The column with the two workloads a row's view is between, and what is ranked apart there. */
+const placeColumn = (name: RankingName) => (apartOf(name).length > 0 ? `${name}_place` : 'place')
+
 /** The rows that are ranked. */
 export interface RankedRows {
   kind: 'flow' | 'request'
@@ -66,9 +73,12 @@ export function rankingColumns(names: readonly RankingName[], rows: RankedRows):
   if (names.length === 0) return []
   const { kind, met } = rows
   const apart = names.filter(name => apartOf(name).length > 0)
+  const placed = names.some(name => lastOf(name).length > 0)
   return [
     `${edgeSql(rows)} AS bucket_edge`,
+    ...(placed ? [`${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
     ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
+    ...apart.filter(name => lastOf(name).length > 0).map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
     `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
     ...names.map(name => `${viewSql(name, met)} AS ${viewColumn(name)}`),
   ]
@@ -83,14 +93,26 @@ export interface Best {
 
 /**
  * One table for all rankings whose views compete in the same edges; `more` are further columns of a ranking's table. The best is never
- * below 1, so that it equals no view that does not count.
+ * from 0 to 1, so that it equals no view that does not count.
  */
 export function bestViews(names: readonly RankingName[], more: Partial<Record<RankingName, string>> = {}): Best[] {
   const competing = Map.groupBy(names, edgeColumn)
   return [...competing].map(([edge, names]) => {
-    const columns = names.flatMap(name => [`greatest(max(${viewColumn(name)}), 1) AS ${name}_best`, more[name] ?? []].flat())
+    const columns = names.flatMap(name => [`${bestSql(name)} AS ${name}_best`, more[name] ?? []].flat())
     return { name: `best_of_${edge}`, edge, sql: `SELECT ${[edge, ...columns].join(', ')}\nFROM views\nGROUP BY ${edge}` }
   })
+}
+
+/** Seconds between what happened and the point that tells of it; reporters are asked at different times. */
+const pointsApart = 60
+
+/** A view that counts only where it is alone is no edge's best where a better one is between the same workloads at about that time. */
+function bestSql(name: RankingName): string {
+  const [best, last] = [`max(${viewColumn(name)})`, lastOf(name).length]
+  if (last === 0) return `greatest(${best}, 1)`
+  const near = `RANGE BETWEEN ${pointsApart} PRECEDING AND ${pointsApart} FOLLOWING`
+  const nearby = `max(${best}) OVER (PARTITION BY any(${placeColumn(name)}) ORDER BY any(place_time) ${near})`
+  return `if(${best} < ${last + 1} AND ${nearby} > ${best}, -1, greatest(${best}, 1))`
 }
 
 /** Whether a row is of the view that counts. */

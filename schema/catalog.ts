@@ -45,7 +45,7 @@ export function dimensionsOf(kind: KindName): Dimension[] {
   }))
 }
 
-const described = ({ name, title, kinds, about, unit, signal, approximate }: Metric) => ({
+const described = ({ name, title, kinds, about, unit, signal, approximate, within }: Metric) => ({
   name,
   title,
   kinds,
@@ -53,6 +53,7 @@ const described = ({ name, title, kinds, about, unit, signal, approximate }: Met
   unit,
   signal,
   approximate,
+  within,
 })
 
 /** Everything one can ask, as the API publishes it. */

@@ -1,7 +1,8 @@
-import { communityId } from './community-id.ts'
+import { communityId, communityIdOver } from './community-id.ts'
 import { type Field, type FieldType, clickhouseTypes } from './field.ts'
 import { edgeNumber } from './ranking.ts'
 import { type Measure, type RecordKind, kinds } from './record.ts'
+import { spanEdge, spanEdgeDays } from './span-edge.ts'
 
 export interface ColumnDefinition {
   name: string
@@ -12,10 +13,19 @@ export interface ColumnDefinition {
   codec?: string
 }
 
+/** What a table keeps beside its rows to skip those that cannot have a value. */
+export interface IndexDefinition {
+  name: string
+  column: string
+  type: string
+  granularity: number
+}
+
 export interface TableDefinition {
   name: string
   about: string
   columns: readonly ColumnDefinition[]
+  indexes?: readonly IndexDefinition[]
   engine: string
   partitionBy: string
   /** A prefix of `orderBy`; new keys are appended to that only. */
@@ -100,22 +110,30 @@ const edgeColumn = (kind: 'flow' | 'request'): ColumnDefinition => ({
 })
 const edgeColumns: Readonly<Record<string, readonly ColumnDefinition[]>> = { flow: [edgeColumn('flow')], request: [edgeColumn('request')] }
 
-/** Columns that are computed when they are read. */
+const conversation = (expression: string): ColumnDefinition => ({
+  name: 'conversation',
+  type: 'String',
+  about: 'Community ID v1, the same for both directions and at every reporter.',
+  expression: `ALIAS ${expression}`,
+})
+
+/** Columns that are computed when they are read. Sources often leave out that what they tell of went over TCP. */
 const computed: Readonly<Record<string, readonly ColumnDefinition[]>> = {
-  flow: [
-    {
-      name: 'conversation',
-      type: 'String',
-      about: 'Community ID v1, the same for both directions and at every reporter.',
-      expression: `ALIAS ${communityId}`,
-    },
-  ],
+  flow: [conversation(communityId)],
+  request: [conversation(communityIdOver("if(transport = '' AND protocol != 'dns', 'tcp', toString(transport))"))],
+  span: [conversation(communityIdOver("'tcp'"))],
 }
 
 const columnsOf = (kind: RecordKind) => [
   ...Object.entries(kind.fields).map(([name, field]) => columnOf(name, field)),
   ...(computed[kind.name] ?? []),
 ]
+
+/** Each granule of 8,192 rows has a filter that is wrong about one value in a hundred. */
+const indexesOf = ({ fields }: RecordKind): IndexDefinition[] =>
+  Object.keys(fields)
+    .filter(name => fields[name].lookup)
+    .map(name => ({ name: `${name}_lookup`, column: name, type: 'bloom_filter(0.01)', granularity: 1 }))
 
 const daysAfter = (time: string, days: number) => `${time} + toIntervalDay(${days})`
 
@@ -145,6 +163,7 @@ function recordTable(kind: RecordKind): TableDefinition {
     name: kind.name,
     about: kind.about,
     columns: columnsOf(kind),
+    indexes: indexesOf(kind),
     engine: 'MergeTree',
     // What floods goes by the hour: so much is removed at a time when the disk is short.
     partitionBy: kind.measures ? 'toStartOfHour(time)' : 'toDate(time)',
@@ -215,6 +234,19 @@ function addedUp(kind: RecordKind, source: string): string {
   return `SELECT start AS bucket, ${columns.join(', ')} FROM (${groups})`
 }
 
+/** What is computed from spans some minutes after they came. */
+const spanEdgeTable = (days: number): TableDefinition => ({
+  name: spanEdge.name,
+  about: spanEdge.about,
+  columns: spanEdge.columns,
+  engine: 'MergeTree',
+  partitionBy: 'toDate(bucket)',
+  primaryKey: spanEdge.order,
+  orderBy: spanEdge.order,
+  ttl: daysAfter('bucket', days),
+  settings: { non_replicated_deduplication_window: deduplicationWindow, ttl_only_drop_parts: 1 },
+})
+
 const rolledUp = (kind: RecordKind) => (kind.measures ? rollups : [])
 
 /** Every table, the finer before the coarser. `days` says how long tables keep, where the schema should not. */
@@ -223,6 +255,7 @@ export function tables({ of = Object.values(kinds), days = {} }: TablesOptions =
   return of.flatMap(kind => [
     recordTable(kept(kind.name, kind)),
     ...rolledUp(kind).map(rollup => rollupDefinition(kind, kept(rollupTable(kind, rollup), rollup))),
+    ...(kind.name === 'span' ? [spanEdgeTable(days[spanEdge.name] ?? spanEdgeDays)] : []),
   ])
 }
 
@@ -252,12 +285,17 @@ export function columnSql({ name, type, expression, about, codec }: ColumnDefini
   return parts.filter(Boolean).join(' ')
 }
 
+/** An index as CREATE TABLE and ADD INDEX take it. */
+export const indexSql = ({ name, column, type, granularity }: IndexDefinition) =>
+  `INDEX ${quoteName(name)} ${quoteName(column)} TYPE ${type} GRANULARITY ${granularity}`
+
 const tuple = (expressions: readonly string[]) => `(${expressions.join(', ')})`
 
 export function createTable(table: TableDefinition, database: string): string {
   const settings = Object.entries(table.settings).map(([setting, value]) => `${setting} = ${value}`)
+  const inside = [...table.columns.map(columnSql), ...(table.indexes ?? []).map(indexSql)]
   return [
-    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(table.name)} (\n  ${table.columns.map(columnSql).join(',\n  ')}\n)`,
+    `CREATE TABLE IF NOT EXISTS ${quoteName(database)}.${quoteName(table.name)} (\n  ${inside.join(',\n  ')}\n)`,
     `ENGINE = ${table.engine}`,
     `PARTITION BY ${table.partitionBy}`,
     `PRIMARY KEY ${tuple(table.primaryKey)}`,

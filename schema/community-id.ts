@@ -1,7 +1,4 @@
-/**
- * Community ID v1 (https://github.com/corelight/community-id-spec) with seed 0, in ClickHouse's SQL, from the columns of a flow: the base64 of
- * the SHA-1 of both ends in an order that does not depend on the direction.
- */
+/** Community ID v1 (https://github.com/corelight/community-id-spec) with seed 0, in ClickHouse's SQL, from the columns of a record. */
 
 const numbers = { icmpv4: 1, igmp: 2, tcp: 6, udp: 17, icmpv6: 58, vrrp: 112, sctp: 132 }
 
@@ -52,6 +49,18 @@ const second = `if(${forward}, ${destination}, ${source})`
 const ports = `if(${icmp} OR ${ported}, concat(${bigEndian16(`${first}.2`)}, ${bigEndian16(`${second}.2`)}), '')`
 const protocolNumber = transform('protocol', numbers, 0)
 
+/** Of a flow: the base64 of the SHA-1 of both ends in an order that does not depend on the direction. */
 export const communityId =
   `if(${protocolNumber} = 0, '', concat('1:', base64Encode(SHA1(concat(char(0, 0), ${first}.1, ${second}.1, ` +
   `char(${protocolNumber}, 0), ${ports})))))`
+
+const unported = "src_port = 0 OR dst_port = 0 OR src_address = toIPv6('::') OR dst_address = toIPv6('::')"
+
+/** Of what is carried over the transport protocol that the expression `transport` tells; empty where an end or its port is unknown. */
+export function communityIdOver(transport: string): string {
+  const [a, b] = [end('src_address', 'src_port'), end('dst_address', 'dst_port')]
+  const [low, high] = [`least(${a}, ${b})`, `greatest(${a}, ${b})`]
+  const number = transform(transport, { tcp: 6, udp: 17, sctp: 132 }, 0)
+  const hashed = `char(0, 0), ${low}.1, ${high}.1, char(${number}, 0), ${bigEndian16(`${low}.2`)}, ${bigEndian16(`${high}.2`)}`
+  return `if(${number} = 0 OR ${unported}, '', concat('1:', base64Encode(SHA1(concat(${hashed})))))`
+}

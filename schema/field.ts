@@ -49,6 +49,8 @@ export interface Field {
   completedBy?: string
   /** Kept as a dimension of the rollups. */
   rollup?: true
+  /** Looked up by its value: the table knows which of its granules cannot have it. */
+  lookup?: true
   /** UCUM unit of a number. */
   unit?: string
 }

@@ -32,7 +32,13 @@ export const flowFields = {
   type: { type: 'label', values: flowTypes, about: 'Hubble flow type: l3_l4, l7 or sock.', rollup: true },
   event: { type: 'label', values: events, about: 'What the datapath reported: a trace, a drop, a policy verdict…', rollup: true },
   observation_point: { type: 'label', values: observationPoints, about: 'Where on its path the packet was seen.', rollup: true },
-  direction: { type: 'label', values: directions, about: 'Into or out of the endpoint at the observation point.', rollup: true },
+  direction: {
+    type: 'label',
+    values: directions,
+    about: 'Into or out of the endpoint at the observation point.',
+    completedBy: 'vantage',
+    rollup: true,
+  },
   is_reply: { type: 'label', values: threeWay, about: 'Whether it belongs to the reply direction, as the reporter says.' },
   orientation: {
     type: 'label',
@@ -65,7 +71,7 @@ export const flowFields = {
   proxy_port: { type: 'uint16', about: 'Port of the proxy it was redirected to.' },
   interface: { type: 'label', about: 'Network interface it was seen on.' },
   tunnel: { type: 'label', about: 'Tunnel protocol around the packet.' },
-  trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.' },
+  trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.', lookup: true },
   bytes: { type: 'uint64', about: 'Bytes, as the reporter counted them.', unit: 'By' },
   packets: { type: 'uint64', about: 'Packets, as the reporter counted them.', unit: '{packet}' },
   connections: {

@@ -8,7 +8,9 @@ export type Calculation =
   | { all: string }
   | { ratio: readonly [string, string]; ranking: RankingName }
   /** `index` of the quantile in the measure's state. */
-  | { quantile: 1 | 2 | 3; of: string; ranking: RankingName; divideBy: number }
+  | { quantile: 1 | 2 | 3; of: string; ranking?: RankingName; divideBy: number }
+  /** A quantile of the merged buckets of a measure: their upper bounds, what is in each, and how often each came. */
+  | { bucketQuantile: number; of: string }
   /** One metric less another, never below zero. */
   | { difference: readonly [string, string] }
 
@@ -18,13 +20,15 @@ export interface Metric {
   /** Kinds of record it is about; the first is meant when the query names none. */
   kinds: readonly KindName[]
   about: string
-  /** UCUM. */
+  /** UCUM; '' where it is that of what was measured. */
   unit: string
   /** Which of the golden signals it belongs to. */
   signal?: 'traffic' | 'errors' | 'latency'
   /** Whether the value is estimated, with which error. */
   approximate?: string
   calculation: Calculation
+  /** A dimension whose values are not to be mixed: a question names one of them, or asks by it. */
+  within?: string
 }
 
 const counted = (
@@ -52,11 +56,35 @@ const latency = (percent: number, index: 1 | 2 | 3): Metric => ({
   calculation: { quantile: index, of: 'latency', ranking: 'requests', divideBy: 1e9 },
 })
 
+const histogramQuantile = (percent: number): Metric => ({
+  name: `histogram_p${percent}`,
+  title: `Histogram, ${percent}th percentile`,
+  kinds: ['sample'],
+  about:
+    `The value that ${percent} % of the observations of a histogram did not exceed: of the buckets of all its series merged by their bounds, ` +
+    'linear within a bucket. In the unit of the histogram.',
+  unit: '',
+  approximate: 'by the width of a bucket',
+  calculation: { bucketQuantile: percent / 100, of: 'buckets' },
+  within: 'metric',
+})
+
+const spanDuration = (percent: number, index: 1 | 2 | 3): Metric => ({
+  name: `span_p${percent}`,
+  title: `Duration of spans, ${percent}th percentile`,
+  kinds: ['span'],
+  about: `The duration that ${percent} % of the spans did not exceed; from merged distributions, never from averages. Ask by kind, or of one: spans contain one another.`,
+  unit: 's',
+  signal: 'latency',
+  approximate: 'relative error 1 %',
+  calculation: { quantile: index, of: 'duration', divideBy: 1e9 },
+})
+
 const list: readonly Metric[] = [
   {
     name: 'records',
     title: 'Records',
-    kinds: ['flow', 'request', 'loss', 'object'],
+    kinds: ['flow', 'request', 'span', 'sample', 'loss', 'object'],
     about: 'Rows as received: every view, unweighted.',
     unit: '{record}',
     calculation: { all: 'records' },
@@ -143,6 +171,39 @@ const list: readonly Metric[] = [
   latency(50, 1),
   latency(95, 2),
   latency(99, 3),
+  {
+    name: 'increase',
+    title: 'Increase',
+    kinds: ['sample'],
+    about: 'What counters, and counts of histograms, grew by, as each reporter tells it: where both ends report, ask for one direction.',
+    unit: '{count}',
+    calculation: { all: 'increase' },
+    within: 'metric',
+  },
+  histogramQuantile(50),
+  histogramQuantile(95),
+  histogramQuantile(99),
+  {
+    name: 'spans',
+    title: 'Spans',
+    kinds: ['span'],
+    about: 'Spans by weight, of every kind and at both ends.',
+    unit: '{span}',
+    signal: 'traffic',
+    calculation: { all: 'spans' },
+  },
+  {
+    name: 'span_errors',
+    title: 'Spans that failed',
+    kinds: ['span'],
+    about: 'Spans by weight that say they failed.',
+    unit: '{span}',
+    signal: 'errors',
+    calculation: { all: 'errors' },
+  },
+  spanDuration(50, 1),
+  spanDuration(95, 2),
+  spanDuration(99, 3),
 ]
 
 /** Every metric by its name. */

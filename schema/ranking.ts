@@ -15,6 +15,11 @@ export interface Ranking {
   among: readonly string[]
   /** From the best on; a view that none fits ranks below them all. */
   order: readonly ViewPattern[]
+  /**
+   * Views that rank below them all, and count only where no better view tells of the same two workloads, in any edge and within a minute:
+   * what is added up from metrics knows no ports and no names of what is outside, and comes with the next scrape.
+   */
+  last?: readonly ViewPattern[]
   /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */
   apart?: readonly string[]
 }
@@ -24,17 +29,38 @@ export const nodeEntities = ['host', 'remote-node', 'kube-apiserver'] as const
 
 const endFields = ['cluster', 'namespace', 'workload', 'entity', 'network']
 
-/** What two views must agree on to be views of the same traffic. */
+const bothEnds = endFields.flatMap(name => [`src_${name}`, `dst_${name}`])
+
+/**
+ * What two views must agree on to be views of the same traffic. Of requests not the port: one proxy tells the service's, another the pod's,
+ * metrics tell none (docs/decisions/0008-requests-have-no-port-to-agree-on.md).
+ */
 export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>> = {
-  flow: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol', 'orientation'],
-  request: [...endFields.flatMap(name => [`src_${name}`, `dst_${name}`]), 'server_port', 'protocol'],
+  flow: ['cluster', ...bothEnds, 'server_port', 'protocol', 'orientation'],
+  request: ['cluster', ...bothEnds, 'protocol'],
 }
 
 /** SQL of a number that records of one edge share. */
-export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields[kind].map(edgeField).join(', ')})`
+export const edgeNumber = (kind: 'flow' | 'request') =>
+  `cityHash64(${edgeFields[kind]
+    .filter(name => name !== 'cluster')
+    .map(edgeField)
+    .join(', ')})`
 
-const edgeField = (name: string) =>
-  name.endsWith('_entity') ? `if(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name})` : name
+/** Where one reporter says more than another what both mean: the cluster of an end is the reporter's own, and outside is where no end is named. */
+function edgeField(name: string): string {
+  if (name.endsWith('_cluster')) return `if(${name} = '', cluster, ${name})`
+  if (!name.endsWith('_entity')) return name
+  return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
+}
+
+const placeFields = ['cluster', 'namespace', 'workload'].flatMap(name => [`src_${name}`, `dst_${name}`])
+
+/** SQL of a number that records between the same two workloads share; gRPC is HTTP to those who do not look for it. */
+export const placeNumber = `cityHash64(${placeFields.map(edgeField).join(', ')}, if(protocol = 'grpc', 'http', protocol))`
+
+/** Sources of what is added up from metrics. */
+export const metricSources = ['istio_metrics', 'linkerd_metrics'] as const
 
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
@@ -57,6 +83,14 @@ const accounts: readonly ViewPattern[] = ['l4_proxy', 'kernel', 'l7_proxy', 'exp
   { layer: [layer], direction: ['egress'] },
   { layer: [layer] },
 ])
+
+/** The destination before what is between before the source, as for logs. */
+const ofMetrics: readonly ViewPattern[] = [
+  { source: metricSources, direction: ['ingress'] },
+  { source: metricSources, direction: ['unknown'] },
+  { source: metricSources },
+]
+const notOfMetrics = `source NOT IN (${metricSources.map(name => `'${name}'`).join(', ')})`
 
 const traffic: readonly ViewPattern[] = [
   { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
@@ -91,6 +125,7 @@ export const rankings = {
       'else a trace at the source, else policy verdicts, else whole conversations as a proxy or exporter accounts for them. Socket translations and packets before service translation never count.',
     among: countable,
     order: traffic,
+    last: ofMetrics,
   },
   volume: {
     kind: 'flow',
@@ -99,11 +134,12 @@ export const rankings = {
       'and the destination before the source.',
     among: [...countable, '(bytes > 0 OR packets > 0)'],
     order: accounts,
+    last: ofMetrics,
   },
   sent: {
     kind: 'flow',
     about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
-    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
     order: [
       { event: ['trace'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
       { event: ['trace'] },
@@ -113,7 +149,7 @@ export const rankings = {
   received: {
     kind: 'flow',
     about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
-    among: [...countable, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
     order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
   },
   drops: {
@@ -123,6 +159,7 @@ export const rankings = {
       'Drops at either end, and denials of an L7 proxy, are different packets.',
     among: dropped,
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    last: ofMetrics,
     apart: ["event = 'l7'", 'direction'],
   },
   denials: {
@@ -132,6 +169,7 @@ export const rankings = {
       'Its policy is the one either of them names.',
     among: [...dropped, `(event IN ('policy_verdict', 'l7') OR ${policyDenied})`],
     order: [{ event: ['drop'] }, { event: ['policy_verdict'] }],
+    last: ofMetrics,
     apart: ["multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason))", 'direction'],
   },
   requests: {
@@ -147,6 +185,7 @@ export const rankings = {
       { layer: ['l7_proxy'], direction: ['egress'] },
       ...['ingress', 'unknown', 'egress'].map(direction => ({ layer: ['kernel'], direction: [direction] })),
     ],
+    last: ofMetrics,
   },
 } as const satisfies Record<string, Ranking>
 

@@ -60,6 +60,20 @@ const state = (
 const distinct = (name: string, about: string, column: string) =>
   state(name, about, { aggregate: 'uniqCombined(14)', column, type: 'IPv6' })
 
+/**
+ * Buckets merged by their bounds. That each came is counted as well, since a sum by keys leaves out what is zero, and a bound that nothing was
+ * below still says where the next bucket begins.
+ */
+const buckets = (name: string, about: string, bounds: string, counts: string): Record<string, Measure> => ({
+  [name]: {
+    about,
+    type: 'SimpleAggregateFunction(sumMap, Tuple(Array(Float64), Array(Float64), Array(UInt64)))',
+    raw: `sumMap(${bounds}, ${counts}, arrayWithConstant(length(${bounds}), toUInt64(1)))`,
+    merge: `sumMap(${name})`,
+    state: `sumMap(${name})`,
+  },
+})
+
 const opening = "orientation != 'reply' AND (bitAnd(tcp_flags, 18) = 2 OR (protocol != 'tcp' AND trace_reason = 'new'))"
 
 const answered = "phase IN ('response', 'exchange')"
@@ -134,6 +148,7 @@ export const sample: RecordKind = {
     ...sum('records', 'Records as received, every view.', 'count()', 'UInt64'),
     ...sum('increase', 'What counters, and counts of histograms, grew by.', 'sum(delta)'),
     ...sum('total', 'What sums of histograms grew by.', 'sum(sum)'),
+    ...buckets('buckets', 'Upper bounds of buckets of histograms, what each grew by, and how often each came.', 'bounds', 'counts'),
   },
 }
 

@@ -63,8 +63,9 @@ const rawOf = (kind: RecordKind, measure: string) => kind.measures?.[measure]?.r
 
 function formulaOf({ kinds: [kind] }: Metric, calculation: Calculation): string {
   if ('sum' in calculation) return code(rawOf(kinds[kind], calculation.sum))
-  if ('all' in calculation) return code('count()')
+  if ('all' in calculation) return code(rawOf(kinds[kind], calculation.all))
   if ('ratio' in calculation) return `${calculation.ratio.map(name => code(name)).join(' ÷ ')}, as sums`
+  if ('bucketQuantile' in calculation) return `quantile ${calculation.bucketQuantile} of the merged ${code(calculation.of)}`
   if ('difference' in calculation) return calculation.difference.map(name => code(name)).join(' − ')
   return `quantile of the merged ${code(calculation.of)}`
 }
@@ -74,7 +75,7 @@ const linkTo = (ranking: string) => `[${ranking}](#${ranking})`
 function metricRow(metric: Metric): string[] {
   const { name, title, unit, signal = '', about, approximate = '', calculation } = metric
   const ranking = 'ranking' in calculation ? calculation.ranking : undefined
-  const counts = ranking ? linkTo(ranking) : 'all' in calculation ? 'every view' : ''
+  const counts = ranking ? linkTo(ranking) : 'difference' in calculation ? '' : 'every view'
   const own = ranking ? about.replace(rankings[ranking].about, '').trim() : about
   const words = approximate ? `${own} ${approximate[0].toUpperCase()}${approximate.slice(1)}.` : own
   return [code(name), title, metric.kinds.join(', '), unit, signal, formulaOf(metric, calculation), counts, words]
@@ -85,7 +86,7 @@ const patternText = (pattern: Ranking['order'][number]) =>
     .map(([field, values]) => `${code(field)} ${values.map(code).join(' or ')}`)
     .join(', ')
 
-function rankingSection([name, { kind, about, among, order, apart = [] }]: [string, Ranking]): string {
+function rankingSection([name, { kind, about, among, order, last = [], apart = [] }]: [string, Ranking]): string {
   const best = order.map((pattern, index) => `${index + 1}. ${patternText(pattern)}`).join('\n')
   const lines = [
     `### ${name}`,
@@ -94,6 +95,12 @@ function rankingSection([name, { kind, about, among, order, apart = [] }]: [stri
   ]
   if (among.length > 0) lines.push(`\`\`\`sql\n${among.join('\n  AND ')}\n\`\`\``, 'the best view:')
   lines.push(best)
+  if (last.length) {
+    lines.push(
+      'Below any other view, and only where no better one is between the same two workloads within a minute, what is added up from metrics:',
+    )
+    lines.push(last.map((pattern, index) => `${index + 1}. ${patternText(pattern)}`).join('\n'))
+  }
   if (apart.length) lines.push(`Ranked apart, because never of the same packet: ${apart.map(code).join(', ')}.`)
   return lines.join('\n\n')
 }

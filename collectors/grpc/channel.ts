@@ -52,7 +52,9 @@ export async function openChannel({
   let broken: Error | undefined
   session.on('error', error => (broken ??= error))
   const stopWatching = watchPeer(session, connection, { idleMs, answerMs, onSilent: error => (broken ??= error) })
-  await once(session, 'remoteSettings', { signal: AbortSignal.timeout(answerMs) }).catch(error => {
+  // A server that does not want our certificate says so without a word of HTTP/2.
+  const refused = new Promise<never>((_, reject) => connection.once('error', reject))
+  await Promise.race([once(session, 'remoteSettings', { signal: AbortSignal.timeout(answerMs) }), refused]).catch(error => {
     stopWatching()
     session.destroy()
     throw new GrpcError('UNAVAILABLE', 'the server did not begin to speak HTTP/2', { cause: broken ?? error })

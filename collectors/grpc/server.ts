@@ -24,10 +24,12 @@ export interface Call {
   peer: string
   /** The messages of the client as they come, each valid until the next is asked for. What is not asked for waits at the client. */
   messages: AsyncIterable<Buffer>
+  /** Answers with a message before the call ends. Resolves when the client has room for more. */
+  send(message: Uint8Array): Promise<void>
 }
 
-/** Answers a call with one message. What it throws ends the call: a GrpcError as it says, anything else as INTERNAL. */
-export type Method = (call: Call) => Promise<Uint8Array>
+/** Answers a call, at its end with one more message or none. What it throws ends the call: a GrpcError as it says, anything else as INTERNAL. */
+export type Method = (call: Call) => Promise<Uint8Array | undefined>
 
 export interface GrpcServerOptions {
   listen: ListenOptions
@@ -49,7 +51,7 @@ const codeOf = (name: StatusName) => String(statusNames.indexOf(name))
 const statusOfBody = { too_large: 'RESOURCE_EXHAUSTED', unknown_encoding: 'UNIMPLEMENTED', broken: 'INVALID_ARGUMENT' } as const
 
 /**
- * Serves methods that take messages: unary ones and client streams. HTTP/2 without TLS unless it is configured; gzip, deflate and zstd
+ * Serves methods that take messages: unary ones and streams. HTTP/2 without TLS unless it is configured; gzip, deflate and zstd
  * are read. Throws ConfigError when it cannot listen.
  */
 export async function serveGrpc(options: GrpcServerOptions): Promise<AsyncDisposable & { port: number }> {
@@ -85,7 +87,8 @@ export async function serveGrpc(options: GrpcServerOptions): Promise<AsyncDispos
       if (!method) throw new GrpcError('UNIMPLEMENTED', `no ${path} here, expected ${Object.keys(methods).join(', ')}`)
       const socket = stream.session?.socket
       const messages = messagesOf(stream, headers, { maxBytes, signal: stopping.signal })
-      end(stream, undefined, await method({ headers, peer: `${socket?.remoteAddress}:${socket?.remotePort}`, messages }))
+      const peer = `${socket?.remoteAddress}:${socket?.remotePort}`
+      end(stream, undefined, await method({ headers, peer, messages, send: message => send(stream, message) }))
     } catch (error) {
       if (stream.destroyed) return
       const failure = failureOf(error)
@@ -150,12 +153,18 @@ function failureOf(error: unknown): GrpcError {
   return new GrpcError('INTERNAL', describe(error))
 }
 
+const answerHeaders = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity,deflate,gzip' }
+
+async function send(stream: ServerHttp2Stream, message: Uint8Array): Promise<void> {
+  if (!stream.headersSent) stream.respond(answerHeaders, { waitForTrailers: true })
+  if (!stream.write(frame(message))) await once(stream, 'drain')
+}
+
 /** Ends the call with a message, or with the failure alone. */
 function end(stream: ServerHttp2Stream, failure: GrpcError | undefined, message?: Uint8Array): void {
-  const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-accept-encoding': 'identity,deflate,gzip' }
   const status = { 'grpc-status': codeOf(failure?.code ?? 'OK'), ...(failure && { 'grpc-message': encodeURIComponent(failure.message) }) }
-  if (!message) return stream.respond({ ...headers, ...status }, { endStream: true })
+  if (!message && !stream.headersSent) return stream.respond({ ...answerHeaders, ...status }, { endStream: true })
   stream.once('wantTrailers', () => stream.sendTrailers(status))
-  stream.respond(headers, { waitForTrailers: true })
-  stream.end(frame(message))
+  if (!stream.headersSent) stream.respond(answerHeaders, { waitForTrailers: true })
+  stream.end(message && frame(message))
 }

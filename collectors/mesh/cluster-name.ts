@@ -40,9 +40,10 @@ function hostOf(fqdn: string): Pick<ClusterName, 'service' | 'host'> {
 /** [subset.]service.namespace.[partition.]datacenter.internal[-v1].trust-domain; local_app and local_agent are the proxy's own side. */
 function readConsul(name: string): ClusterName | undefined {
   if (name === 'local_app' || name === 'local_agent') return { ...nowhere, direction: 'ingress' }
-  const [, path] = /^(?:[\w-]+~)?(.+)\.(?:internal|external)(?:-v\d+)?\.[0-9a-f-]{36}\.consul$/.exec(name) ?? []
+  const [, path, version] = /^(?:[\w-]+~)?(.+)\.(?:internal|external)(-v\d+)?\.[0-9a-f-]{36}\.consul$/.exec(name) ?? []
   if (!path) return undefined
-  const parts = path.split('.')
+  // Names of a version have the partition before the datacenter.
+  const parts = path.split('.').filter((_, i, all) => version === undefined || i !== all.length - 2)
   const [subset, service, namespace] = parts.length > 3 ? parts : ['', ...parts]
   return service && namespace ? { ...nowhere, direction: 'egress', subset, service: `${namespace}/${service}`, host: name } : undefined
 }

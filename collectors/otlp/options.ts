@@ -1,4 +1,5 @@
 import { type ListenOptions, listenProperties } from '../listen/options.ts'
+import { type SamplesOptions, samplesProperties } from '../samples/options.ts'
 
 /** What is kept of one span, log record or point at the most. */
 export interface Limits {
@@ -15,6 +16,7 @@ export interface OtlpOptions {
   /** Cluster of the senders that name none. */
   cluster?: string
   limits?: Partial<Limits>
+  metrics?: SamplesOptions
 }
 
 export const defaultLimits: Limits = { attributes: 128, value_bytes: 8192, events: 64, links: 64, depth: 8 }
@@ -55,5 +57,11 @@ export const otlpSchema = {
     http: listen(4318, 'HTTP'),
     cluster: { type: 'string', default: '', description: 'Cluster of the senders that name none.' },
     limits: limitsSchema,
+    metrics: {
+      type: 'object',
+      additionalProperties: false,
+      properties: samplesProperties,
+      description: 'What is kept of metrics, and how much of them is remembered.',
+    },
   },
 }

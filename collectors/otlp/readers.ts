@@ -1,4 +1,6 @@
 import type { LineReader } from '../access_log/line.ts'
+import { openSamples } from '../samples/intake.ts'
+import type { SamplesOptions } from '../samples/options.ts'
 import type { PointTaker } from '../samples/point.ts'
 import type { SourceContext } from '../source.ts'
 
@@ -10,7 +12,13 @@ export interface Readers {
   points?: PointTaker
 }
 
-/** Makes the readers of the source of this name: this is where they are named. */
-export type OpenReaders = (source: string, context: SourceContext) => Promise<Readers>
+export interface ReaderOptions {
+  /** Name of the source. */
+  source: string
+  metrics?: SamplesOptions
+}
 
-export const openReaders: OpenReaders = async () => ({})
+/** Makes the readers: this is where they are named. */
+export async function openReaders({ source, metrics }: ReaderOptions, { outbox, instruments }: SourceContext): Promise<Readers> {
+  return { points: await openSamples({ ...metrics, outbox, source, instruments }) }
+}

@@ -27,7 +27,7 @@ type Take = (signal: Signal, body: Buffer, peer: string, isJson?: boolean) => Pr
 async function receive(options: OtlpOptions, context: SourceContext): Promise<void> {
   const limits = { ...defaultLimits, ...options.limits }
   const common = { limits, cluster: options.cluster ?? '', source: otlp.name }
-  const { lines, points } = await openReaders(otlp.name, context)
+  const { lines, points } = await openReaders({ source: otlp.name, metrics: options.metrics }, context)
   const takers: Record<Signal['name'], Taker> = {
     traces: new TraceTaker(common, context),
     logs: new LogTaker({ ...common, lines }, context),

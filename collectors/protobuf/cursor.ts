@@ -12,13 +12,15 @@ export class UndecodableError extends Error {
 export const varintType = 0
 export const bytesType = 2
 const maxGroupDepth = 32
+/** Shared: to make one for each cursor would take longer than to read a small message. */
+const nothing = Buffer.alloc(0)
 
 /**
  * Reads protobuf's wire format. Whoever reads a sub-message moves `at` to its end and says so with `close`,
  * which notices numbers and lengths that ran over it.
  */
 export class Cursor {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = nothing
   at = 0
   /** End of the whole message. */
   limit = 0

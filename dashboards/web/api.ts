@@ -1,6 +1,7 @@
 import type { Completion } from '../../query-api/filter/complete.ts'
 import type { DenialsAnswer } from '../../query-api/denials.ts'
 import type { Quality } from '../../query-api/quality.ts'
+import type { RelatedAnswer } from '../../query-api/related.ts'
 import type { SignalsAnswer } from '../../query-api/signals.ts'
 import type { Topology } from '../../query-api/topology.ts'
 import type { Catalog } from '../../schema/catalog.ts'
@@ -95,6 +96,10 @@ export interface Page {
 
 /** Records, the newest first. */
 export const records = (kind: string, parameters: Parameters, signal?: AbortSignal) => get<Page>(`records/${kind}`, parameters, signal)
+
+/** A record and what else speaks of the same exchange. */
+export const related = (kind: string, id: string, time: string, signal?: AbortSignal) =>
+  get<RelatedAnswer>(`records/${kind}/${encodeURIComponent(id)}/related`, { time }, signal)
 
 /** Where records come from as they are seen. */
 export const liveAddress = (parameters: Parameters) => base + addressOf('live', parameters)

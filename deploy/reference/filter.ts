@@ -29,6 +29,11 @@ const examples = {
   'port BETWEEN 30000 AND 32767 AND (protocol = tcp OR protocol = udp)': 'node ports',
 } as const
 
+const keyedExamples = {
+  "attributes['http.route'] = '/cart' AND resource['k8s.pod.name'] IS NOT EMPTY":
+    'spans by what stands under a key of a map, which is compared as a text; a key that is not there is the empty text',
+} as const
+
 function operatorRows(): string[][] {
   const seen = new Map<string, Field>()
   for (const { fields } of Object.values(kinds))
@@ -42,18 +47,19 @@ function operatorRows(): string[][] {
 /** The page of the filter language. */
 export function filterPage(): string {
   for (const example of Object.keys(examples)) parseFilter(example, kinds.flow.fields)
+  for (const example of Object.keys(keyedExamples)) parseFilter(example, kinds.span.fields)
   return page(
     'Filters',
     'One language wherever records are chosen: `where` in the API, `--where` on the terminal, the bar at the top of the web app. Conditions are joined by `AND`, `OR` and `NOT`, ' +
       'with parentheses; `AND` binds more closely than `OR`. Words of the language are written in any case. A mistake is an error that says where, and what was expected.',
     table(
       ['filter', 'chooses'],
-      Object.entries(examples).map(([example, about]) => [code(example), about]),
+      Object.entries({ ...examples, ...keyedExamples }).map(([example, about]) => [code(example), about]),
     ),
     '## Operators',
     table(['type of the field', 'operators', 'values'], operatorRows()),
     'In `LIKE`, `%` is any text and `_` any character; `\\` takes the `%`, `_` or `\\` after it as it is. `ILIKE` knows no case. Empty is the zero of a type: no text, 0, `::`.',
-    'The fields are those of the kind that is asked for: [flow](flow.md), [request](request.md), [loss](loss.md), [object](object.md).',
+    'The fields are those of the kind that is asked for: [flow](flow.md), [request](request.md), [span](span.md), [sample](sample.md), [loss](loss.md), [object](object.md).',
     `A filter has at most ${limits.bytes} bytes, ${limits.conditions} conditions, ${limits.list} values in a list, and ${limits.depth} levels.`,
   )
 }

@@ -16,6 +16,9 @@ export type Operator = (typeof comparisons)[number] | 'IN' | 'LIKE' | 'ILIKE' | 
 export interface Condition {
   op: Operator
   field: string
+  /** Of a map, the key whose value is meant: '' where it has none. */
+  key?: string
+  /** Type of the field, or of the map's value. */
   type: FieldType
   values: Value[]
 }
@@ -26,4 +29,13 @@ export type Filter = Condition | { op: 'AND' | 'OR'; parts: Filter[] } | { op: '
 export function fieldsOf(filter: Filter): string[] {
   if ('parts' in filter) return filter.parts.flatMap(fieldsOf)
   return 'part' in filter ? fieldsOf(filter.part) : [filter.field]
+}
+
+/** Whether all that passes a filter has one and the same value of a field. */
+export function isOneOf(filter: Filter | undefined, field: string): boolean {
+  if (!filter || 'part' in filter) return false
+  if (!('parts' in filter)) return filter.field === field && (filter.op === '=' || filter.op === 'IN') && filter.values.length === 1
+  return filter.op === 'AND'
+    ? filter.parts.some(part => isOneOf(part, field))
+    : filter.parts.length === 1 && isOneOf(filter.parts[0], field)
 }

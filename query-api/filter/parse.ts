@@ -26,6 +26,9 @@ export class UnfinishedFilter extends FilterError {
   }
 }
 
+/** What stands under a key of a map. */
+const valueOfMap: Field = { type: 'text', about: '' }
+
 const negatable = ['IN', 'LIKE', 'ILIKE', 'BETWEEN']
 
 /** Operators that make sense for a field, as they are written. */
@@ -130,27 +133,32 @@ class Parser {
 
   #condition(): Filter {
     if (++this.#conditions > limits.conditions) throw new FilterError(`more than ${limits.conditions} conditions`, this.#next)
-    const { name, names } = this.#field()
-    const field = this.#fields[names[0]]
+    const { name, names, key } = this.#field()
+    const field = key === undefined ? this.#fields[names[0]] : valueOfMap
     const { op, negated } = this.#operator(name, field)
     const values = this.#values(op, name, field)
-    const each = names.map(name => ({ op, field: name, type: field.type, values }))
+    const each = names.map(name => ({ op, field: name, ...(key !== undefined && { key }), type: field.type, values }))
     const filter: Filter = each.length === 1 ? each[0] : { op: 'OR', parts: each }
     return negated ? { op: 'NOT', part: filter } : filter
   }
 
-  #field(): { name: string; names: string[] } {
+  #field(): { name: string; names: string[]; key?: string } {
     const token = this.#next
     if (token.type === 'end') throw new UnfinishedFilter({ what: 'field', words: namesIn(this.#fields) }, token.offset)
     if (token.type !== 'word') this.#fail(['a field', 'NOT', '('])
     const names = fieldsNamed(token.text, this.#fields)
     if (names.length === 0) this.#unknownField(token)
+    if (token.key !== undefined && this.#fields[names[0]].type !== 'attributes')
+      throw new FilterError(`${token.text} has no keys`, token, [token.text])
     this.#at++
-    return { name: token.text, names }
+    return { name: token.key === undefined ? token.text : `${token.text}['${token.key}']`, names, key: token.key }
   }
 
   #unknownField(token: Token): never {
     const all = namesIn(this.#fields)
+    const map = token.text.split('[')[0]
+    if (map !== token.text && this.#fields[map]?.type === 'attributes')
+      throw new FilterError(`a key is quoted text in brackets`, token, [`${map}['key']`])
     const near = nearest(token.text, all)
     throw new FilterError(`there is no field ${token.text}${near ? `; did you mean ${near}?` : ''}`, token, near ? [near] : all)
   }
@@ -209,7 +217,7 @@ class Parser {
   #token(name: string): Token {
     const token = this.#next
     if (token.type === 'end') throw new UnfinishedFilter({ what: 'value', field: name, words: [] }, token.offset)
-    if (token.type === 'symbol') this.#fail(['a value'])
+    if (token.type === 'symbol' || token.key !== undefined) this.#fail(['a value'])
     this.#at++
     return token
   }

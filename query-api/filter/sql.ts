@@ -18,6 +18,7 @@ export class Parameters {
 export function filterSql(filter: Filter, parameters: Parameters): string {
   if ('part' in filter) return `NOT (${filterSql(filter.part, parameters)})`
   if ('parts' in filter) return filter.parts.map(part => partSql(part, parameters)).join(` ${filter.op} `)
+  if (filter.key !== undefined) return keyedSql(filter, parameters)
   if (filter.op === 'EMPTY') return emptySql(filter)
   if (filter.type === 'address') return addressSql(filter, parameters)
   return filter.type === 'texts' ? textsSql(filter, parameters) : comparisonSql(filter.field, filter, parameters)
@@ -39,6 +40,12 @@ const isList = (type: FieldType) => ['texts', 'numbers', 'attributes'].includes(
 
 function emptySql({ field, type }: Condition): string {
   return isList(type) ? `empty(${field})` : `${field} = ${emptyForms[type] ?? '0'}`
+}
+
+/** A key that is not there has the empty text. */
+function keyedSql(condition: Condition, parameters: Parameters): string {
+  const operand = `${condition.field}[${parameters.add('String', condition.key)}]`
+  return condition.op === 'EMPTY' ? `${operand} = ''` : comparisonSql(operand, condition, parameters)
 }
 
 /** `operand` is the field, or the variable that stands for one of its texts. */

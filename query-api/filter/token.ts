@@ -5,11 +5,17 @@ export interface Token extends Position {
   type: 'word' | 'text' | 'symbol' | 'end'
   /** Without quotes. */
   text: string
+  /** Of a word such as `attributes['key']`, what stands in the brackets, without quotes. */
+  key?: string
 }
 
 export const symbols = ['!=', '<=', '>=', '=', '<', '>', '(', ')', ','] as const
 
-const pattern = /\s+|(?<symbol>!=|<=|>=|[=<>(),])|(?<text>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<word>[^\s'"=<>!(),]+)/y
+const quoted = `'(?:[^']|'')*'|"(?:[^"]|"")*"`
+const pattern = new RegExp(
+  String.raw`\s+|(?<symbol>!=|<=|>=|[=<>(),])|(?<text>${quoted})|(?<map>\w+)\[(?<key>${quoted})\]|(?<word>[^\s'"=<>!(),]+)`,
+  'y',
+)
 
 /** The tokens of a filter and an end. In quoted text the quote itself is written twice; a backslash is nothing special. */
 export function tokens(text: string): Token[] {
@@ -25,12 +31,16 @@ export function tokens(text: string): Token[] {
   return [...found, { type: 'end', text: '', offset: text.length, length: 0 }]
 }
 
-function readToken({ groups = {} }: RegExpExecArray): Pick<Token, 'type' | 'text'> | undefined {
+function readToken({ groups = {} }: RegExpExecArray): Pick<Token, 'type' | 'text' | 'key'> | undefined {
   if (groups.symbol) return { type: 'symbol', text: groups.symbol }
   if (groups.word) return { type: 'word', text: groups.word }
-  if (!groups.text) return undefined
-  const quote = groups.text[0]
-  return { type: 'text', text: groups.text.slice(1, -1).replaceAll(quote + quote, quote) }
+  if (groups.map) return { type: 'word', text: groups.map, key: unquote(groups.key) }
+  return groups.text ? { type: 'text', text: unquote(groups.text) } : undefined
+}
+
+function unquote(text: string): string {
+  const quote = text[0]
+  return text.slice(1, -1).replaceAll(quote + quote, quote)
 }
 
 function unreadable(text: string, offset: number): FilterError {

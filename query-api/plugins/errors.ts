@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance } from 'fastify'
 import { ClickHouseError } from '../../runtime/clickhouse/error.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
-import { QueryError } from '../error.ts'
+import { NotFound, QueryError } from '../error.ts'
 import { FilterError } from '../filter/error.ts'
 
 /** What every answer that is no success says. */
@@ -45,6 +45,7 @@ function describeError(error: FastifyError): Described {
   if (error instanceof FilterError) return filterError(error)
   if (error instanceof QueryError)
     return { status: 400, code: 'bad_query', message: error.message, place: error.place, expected: error.expected }
+  if (error instanceof NotFound) return { status: 404, code: 'not_found', message: error.message }
   if (error instanceof ClickHouseError) return storeError(error)
   if (error.validation) return { status: 400, code: 'bad_request', message: error.message, place: placeOf(error) }
   const status = error.statusCode ?? 500

@@ -28,7 +28,10 @@ export function topologyRoute(app: FastifyInstance, { clickhouse, now }: ApiCont
   }
   const properties = {
     nodes: list('A namespace, workload, service or pod, a host, or a name for what is outside.'),
-    edges: list('From the client to the server, with counts over the range; latencies in seconds.'),
+    edges: list(
+      'From the client to the server, with counts over the range; latencies in seconds. Between services, edges with spans are told by spans alone: their ' +
+        'requests, errors and latency are those of pairs of spans, some minutes late; spans says how many calls made a span at both ends, or at one.',
+    ),
     meta,
   }
   const schema = { summary: 'Who calls whom.', querystring, response: { 200: { type: 'object', properties } } }

@@ -29,12 +29,12 @@ for (const claims of [false, true]) {
   const raw = openBlock(message).bytes
   const stages: Record<string, () => void> = {
     decompress: () => void openBlock(message),
-    read: () => void new Block(raw),
+    read: () => void new Block(raw, kinds.flow),
     ...Object.fromEntries(
       steps.map((step, index) => [
         step.name,
         () => {
-          const draft = new Draft(kinds.flow, new Block(raw))
+          const draft = new Draft(kinds.flow, new Block(raw, kinds.flow))
           for (const before of steps.slice(0, index + 1)) before.enrich(draft)
         },
       ]),

@@ -68,6 +68,8 @@ async function measure(options: LoadOptions): Promise<void> {
   await until('the enricher', async () => (await fetch(`http://127.0.0.1:${healthPort}/readyz`).catch(() => undefined))?.ok, {
     timeoutMs: 120_000,
   })
+  // Storing all objects once is no part of what a flow costs.
+  await until('the objects', async () => (await stored(clickhouse, 'object')) >= objects.length, { timeoutMs: 300_000 })
   const collect = service('collect', { ...env, WEIR_HUBBLE_ADDRESS: address })
   stack.defer(() => stop(collect))
 

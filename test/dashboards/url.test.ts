@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { pictures } from '../../dashboards/panel.ts'
-import { type State, initial, levels, pageState, pages, parse, write } from '../../dashboards/web/state/url.ts'
+import { type State, initial, levels, pageState, pages, parse, recordKinds, write } from '../../dashboards/web/state/url.ts'
 
 const word = fc.stringMatching(/^[a-z_]{1,12}$/)
 const words = fc.uniqueArray(word, { maxLength: 5 })
@@ -18,7 +18,9 @@ const states: fc.Arbitrary<State> = fc.record({
   colour: fc.constantFrom('errors', 'latency'),
   quiet: fc.boolean(),
   sort: fc.string(),
-  kind: fc.constantFrom('flow', 'request'),
+  kind: fc.constantFrom(...recordKinds),
+  at: fc.string(),
+  panel: fc.constantFrom('record', 'related'),
   columns: words,
   live: fc.boolean(),
   metrics: words,

@@ -24,7 +24,7 @@ test('several processes may run it at once', async t => {
   await clickhouse.command(`DROP DATABASE ${clickhouse.database}`, { database: 'system' })
 })
 
-test('what is missing is put back: tables, views, columns, defaults, days', async t => {
+test('what is missing is put back: tables, views, columns, defaults, indexes, days', async t => {
   if (!(await hasClickHouse(t))) return
   await using database = await openTestDatabase()
   const { clickhouse } = database
@@ -33,6 +33,9 @@ test('what is missing is put back: tables, views, columns, defaults, days', asyn
     'DROP VIEW request_1h_view',
     'ALTER TABLE flow DROP COLUMN conversation',
     'ALTER TABLE flow DROP COLUMN proxy_port',
+    'ALTER TABLE request DROP INDEX request_id_lookup',
+    'ALTER TABLE span DROP INDEX trace_id_lookup, ADD INDEX trace_id_lookup trace_id TYPE set(100) GRANULARITY 4',
+    'ALTER TABLE flow ADD INDEX mine src_address TYPE minmax GRANULARITY 1',
     "ALTER TABLE flow MODIFY COLUMN verdict DEFAULT 'forwarded'",
     'ALTER TABLE flow MODIFY TTL toDateTime(time) + toIntervalDay(1)',
   ])
@@ -44,6 +47,8 @@ test('what is missing is put back: tables, views, columns, defaults, days', asyn
       'flow: new columns proxy_port, conversation',
       "flow: verdict DEFAULT 'unknown'",
       'flow: keeps toDateTime(time) + toIntervalDay(7)',
+      'request: index request_id_lookup',
+      'span: index trace_id_lookup',
       'table loss',
       'view request_1h_view',
     ],
@@ -76,7 +81,7 @@ test('a field that becomes a dimension reaches the rollups and what fills them, 
     fields: {
       ...kinds.flow.fields,
       src_pod: { ...kinds.flow.fields.src_pod, rollup: true },
-      vlan: { type: 'uint16', about: 'VLAN.', rollup: true },
+      ring: { type: 'uint16', about: 'Ring.', rollup: true },
     },
   }
   const wanted = { database: database.database, tables: tables({ of: [flow] }), views: views(database.database, [flow]) }
@@ -86,9 +91,9 @@ test('a field that becomes a dimension reaches the rollups and what fills them, 
     return changes.map(({ what }) => what)
   }
   t.deepEqual(await apply(), [
-    'flow: new columns vlan',
-    'flow_1m: new columns src_pod, vlan',
-    'flow_1h: new columns src_pod, vlan',
+    'flow: new columns ring',
+    'flow_1m: new columns src_pod, ring',
+    'flow_1h: new columns src_pod, ring',
     'flow_1m_view: new query',
     'flow_1h_view: new query',
   ])

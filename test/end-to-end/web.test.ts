@@ -182,6 +182,61 @@ test('a value that is clicked narrows the filter, and a row shows all of a recor
   })
 })
 
+test('a record shows what else speaks of its exchange and how that is known, and each leads on', async t => {
+  await visit(t, `?page=flows&where=${encodeURIComponent("dst_workload = 'cart'")}`, async ({ page }) => {
+    await page.locator('tbody tr').first().focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    const record = page.getByRole('complementary', { name: 'Record' })
+    await record.getByRole('button', { name: 'Related' }).click()
+    const related = record.getByRole('region', { name: 'Related records' })
+    await related.getByText('parent or child').waitFor()
+    t.deepEqual(await related.locator('li .related-line:first-child .chip').allInnerTexts(), ['flow', 'span', 'request', 'request'])
+    await related.getByRole('button').first().focus()
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    await record.getByRole('heading', { name: /span · / }).waitFor()
+    t.is(await page.getByRole('button', { name: 'Spans' }).getAttribute('aria-pressed'), 'true')
+    await page.reload()
+    await record.getByRole('button', { name: 'Record', exact: true }).click()
+    await record.getByRole('button', { name: '/orders/{id}', exact: true }).click()
+    await page.waitForFunction(() =>
+      new URLSearchParams(location.search).get('where')?.includes("attributes['http.route'] = '/orders/{id}'"),
+    )
+    await page.goBack()
+    await page.goBack()
+    await related.getByText('parent or child').waitFor()
+    t.is(await page.getByRole('button', { name: 'Flows' }).getAttribute('aria-pressed'), 'true')
+  })
+})
+
+test('a record that nothing else speaks of says so; related records that cannot be asked for say why', async t => {
+  await visit(t, `?page=flows&panel=related&where=${encodeURIComponent("policy_name = 'restrict-fraud'")}`, async ({ page }) => {
+    await page.locator('tbody td').first().click()
+    await sees(page, 'Nothing else speaks of this exchange')
+    t.pass()
+  })
+  await visit(t, '?page=flows&panel=related', async ({ page, complaints }) => {
+    await page.route('**/related*', route =>
+      route.fulfill({ status: 503, json: { error: { code: 'unavailable', message: 'ClickHouse can not answer now' } } }),
+    )
+    await page.locator('tbody td').first().click()
+    await sees(page, 'ClickHouse can not answer now')
+    await page.unroute('**/related*')
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByRole('complementary', { name: 'Record' }).getByRole('heading').first().waitFor()
+    complaints.splice(0, complaints.length, ...complaints.filter(text => !text.includes('503')))
+  })
+})
+
+for (const kind of ['request', 'span'])
+  test(`records of kind ${kind} have their table`, async t => {
+    await visit(t, `?page=flows&kind=${kind}`, async ({ page }) => {
+      await page.locator('.flow-card tbody tr').first().waitFor()
+      t.true((await page.locator('.flow-card thead').innerText()).includes(kind === 'span' ? 'Operation' : 'Status'))
+    })
+  })
+
 test('the live tail shows records as they come, and stands still when it is paused', async t => {
   await visit(t, '?page=flows&live=1', async ({ page }) => {
     await page.locator('tbody tr').first().waitFor()

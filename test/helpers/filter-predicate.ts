@@ -20,10 +20,11 @@ export function filterPredicate(filter: Filter): Predicate {
 type Test = (value: never) => boolean
 
 function conditionPredicate(condition: Condition): Predicate {
-  const { field, type } = condition
+  const { field, key, type } = condition
   if (type === 'texts') return textsPredicate(condition)
   const test = (type === 'address' ? addressTest(condition) : scalarTest(condition)) as (value: unknown) => boolean
   const zero = zeros[type] ?? 0
+  if (key !== undefined) return record => test((record[field] as Record<string, string> | undefined)?.[key] ?? zero)
   return record => test(record[field] ?? zero)
 }
 

@@ -8,8 +8,9 @@ import type { Level } from '../../query-api/end.ts'
 import { complete } from '../../query-api/filter/complete.ts'
 import { flowFields } from '../../schema/flow.ts'
 import { fixtureDenials, fixtureQuality, fixtureSignals, fixtureTopology } from './fixture-answers.ts'
+import type { RelatedKind } from '../../query-api/related.ts'
 import { type FixtureQuestion, answerOf, factsOf } from './fixture-query.ts'
-import type { FactRow } from './fixture-world.ts'
+import { recordOf, relatedOf } from './fixture-records.ts'
 
 type Parameters = Readonly<Record<string, string>>
 
@@ -47,7 +48,12 @@ function found(
   { from = 'now-15m', to = 'now', where = '', level = 'workload', limit = '200', position }: Parameters,
 ): object {
   const asked = { from, to, where }
-  if (path.startsWith('records/')) return { rows: factsOf(asked).slice(-Number(limit)).map(recordOf).reverse() }
+  const [page, kind, id] = path.split('/') as [string, RelatedKind?, string?]
+  if (page === 'records' && kind && id) return relatedOf(kind, decodeURIComponent(id))
+  if (page === 'records' && kind) {
+    const facts = factsOf(asked).slice(-Number(limit))
+    return { rows: facts.map(fact => recordOf(kind, fact)).reverse() }
+  }
   switch (path) {
     case 'catalog':
       return catalog()
@@ -66,25 +72,11 @@ function found(
   }
 }
 
-const recordOf = ({ time, requests: _r, errors: _e, latency: _l, connections: _c, flows: _f, denials: _d, ...fields }: FactRow) => ({
-  id: `${time}-${fields.src_workload}-${fields.dst_workload}`,
-  time: new Date(time).toISOString(),
-  source: 'hubble',
-  reporter: 'worker-1',
-  src_address: '10.0.1.4',
-  dst_address: '10.0.2.7',
-  src_attribution: 'exact',
-  src_attribution_reason: 'object',
-  dst_attribution: fields.dst_workload ? 'exact' : 'none',
-  dst_attribution_reason: fields.dst_workload ? 'claim_agrees' : 'outside',
-  ...fields,
-})
-
 function live(response: ServerResponse): void {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
   const timer = setInterval(() => {
     for (const fact of factsOf({ from: 'now-10s', to: 'now' }, 10))
-      response.write(`event: record\ndata: ${JSON.stringify(recordOf({ ...fact, time: Date.now() }))}\n\n`)
+      response.write(`event: record\ndata: ${JSON.stringify(recordOf('flow', { ...fact, time: Date.now() }))}\n\n`)
   }, 500)
   response.on('close', () => clearInterval(timer))
 }

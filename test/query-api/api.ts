@@ -1,10 +1,12 @@
 import type { FastifyInstance } from 'fastify'
+import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
 import { type ApiOptions, openApi } from '../../query-api/app.ts'
 import { openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
 import { store } from './records.ts'
 
 export interface TestApi extends AsyncDisposable {
   app: FastifyInstance
+  clickhouse: ClickHouse
   store: (kind: Parameters<typeof store>[1], records: Parameters<typeof store>[2]) => Promise<void>
   /** The status and the body as JSON. */
   get<T = Record<string, unknown>>(url: string, headers?: Record<string, string>): Promise<{ status: number; body: T }>
@@ -20,6 +22,7 @@ export async function openTestApi(options: Partial<ApiOptions> = {}): Promise<Te
   const held = stack.move()
   return {
     app,
+    clickhouse,
     store: (kind, records) => store(clickhouse, kind, records),
     async get<T>(url: string, headers = {}) {
       const response = await app.inject({ method: 'GET', url, headers: { host: 'localhost', ...headers } })

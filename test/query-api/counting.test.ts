@@ -5,9 +5,55 @@ import { store } from './records.ts'
 import { at, delivered, denied, departed, dropped, edge, every, exchange, now, range, verdict } from './traffic.ts'
 
 type Records = Record<string, unknown>[]
-type Stored = { flow?: Records; request?: Records; loss?: Records }
+type Stored = { flow?: Records; request?: Records; span?: Records; loss?: Records }
 
 const minutes = (count: number, record: object) => every(60, count, record)
+
+const sidecar = { ...exchange, reporter_kind: 'sidecar' } as const
+const waypoint = { ...exchange, reporter_kind: 'waypoint' } as const
+const outside = { src_cluster: '', src_namespace: '', src_workload: '', src_workload_kind: '' } as const
+
+/** Accounts of whole conversations. */
+const ztunnel = { ...edge, source: 'ztunnel', reporter_kind: 'ztunnel', layer: 'l4_proxy', direction: 'ingress', connections: 1 } as const
+const tcpLog = { ...edge, source: 'envoy', reporter_kind: 'sidecar', layer: 'l4_proxy', direction: 'ingress', connections: 1 } as const
+const netflow = {
+  ...edge,
+  source: 'ipfix',
+  reporter_kind: 'exporter',
+  layer: 'exporter',
+  type: 'unknown',
+  src_cluster: '',
+  dst_cluster: '',
+} as const
+const bothEnds = (record: object, bytes: number) => [
+  ...minutes(5, { ...record, direction: 'ingress', bytes }),
+  ...minutes(5, { ...record, direction: 'egress', bytes: bytes - 1 }),
+]
+const swappedEnds = { src_workload: 'cart', dst_workload: 'web', dst_service: '', src_service: 'shop/cart', connections: 0 } as const
+
+const inMinute = (minute: number, record: object) => ({ ...record, time: at(minute * 60) })
+
+/** What is added up from metrics: of a scrape, with the number of requests as its weight, and without a port. */
+const counted = { ...exchange, source: 'istio_metrics', reporter_kind: 'sidecar', server_port: 0, weight: 10 } as const
+const transferred = { ...edge, source: 'istio_metrics', reporter_kind: 'ztunnel', layer: 'l4_proxy', server_port: 0, bytes: 1000 } as const
+const refused = {
+  ...edge,
+  source: 'linkerd_metrics',
+  reporter_kind: 'sidecar',
+  layer: 'l7_proxy',
+  type: 'l7',
+  event: 'l7',
+  direction: 'ingress',
+  verdict: 'dropped',
+  drop_reason: 'policy_denied',
+  policy_name: 'cart-http',
+  weight: 4,
+} as const
+const atBoth = (record: object) =>
+  [
+    { ...record, direction: 'ingress' },
+    { ...record, direction: 'egress' },
+  ] as const
 
 /** Records, a question about them, and the rows of its answer. */
 const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0], rows: unknown[][]]> = {
@@ -129,10 +175,208 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['requests', 'errors', 'error_ratio'] },
     [[4, 4, 1]],
   ],
+  'a request that both sidecars and a waypoint report counts once, as the server saw it, whatever port each tells': [
+    {
+      request: [
+        ...every(60, 10, { ...sidecar, direction: 'egress', server_port: 80, latency: 30e6 }),
+        ...every(60, 10, { ...sidecar, direction: 'ingress', latency: 10e6, status_code: 200 }),
+        ...every(60, 10, { ...waypoint, latency: 20e6, error: true }),
+      ],
+    },
+    { metrics: ['requests', 'errors'], by: ['reporter_kind', 'direction'] },
+    [['sidecar', 'ingress', 10, 0]],
+  ],
+  'without a sidecar at the server the waypoint counts': [
+    { request: [...every(60, 10, { ...sidecar, direction: 'egress', error: true }), ...every(60, 9, waypoint)] },
+    { metrics: ['requests', 'errors'] },
+    [[10, 1]],
+  ],
+  'logs and metrics of one proxy are one request, although metrics know no port': [
+    { request: [...every(60, 10, sidecar), ...every(60, 10, { ...sidecar, source: 'prometheus', server_port: 0 })] },
+    { metrics: ['requests', 'records'] },
+    [[10, 20]],
+  ],
+  'a request that Hubble and Envoy saw is one, although only Hubble names the clusters of the ends': [
+    {
+      request: [
+        ...every(60, 10, { ...exchange, source: 'hubble', reporter_kind: 'node' }).flatMap(record => [
+          { ...record, phase: 'request' },
+          { ...record, phase: 'response' },
+        ]),
+        ...every(60, 10, { ...sidecar, src_cluster: '', dst_cluster: '', server_port: 80 }),
+      ],
+    },
+    { metrics: ['requests', 'error_ratio'] },
+    [[10, 0]],
+  ],
+  'a client outside is one end, whether it is called the world or nothing': [
+    {
+      request: [
+        ...every(60, 10, { ...sidecar, ...outside, src_entity: 'world' }),
+        ...every(60, 10, { ...sidecar, ...outside, source: 'istio' }),
+        ...every(60, 2, { ...sidecar, ...outside, src_network: 'partners' }),
+      ],
+    },
+    { metrics: ['requests'], by: ['src_network'] },
+    [
+      ['', 10],
+      ['partners', 2],
+    ],
+  ],
+  'requests of different protocols are different': [
+    { request: [...every(60, 10, sidecar), ...every(60, 5, { ...sidecar, protocol: 'grpc', direction: 'egress', server_port: 9090 })] },
+    { metrics: ['requests'] },
+    [[15]],
+  ],
+  'requests to different clusters are different': [
+    { request: [...every(60, 10, sidecar), ...every(60, 5, { ...sidecar, direction: 'egress', dst_cluster: 'far' })] },
+    { metrics: ['requests'] },
+    [[15]],
+  ],
+  'bytes that both ztunnels, both proxies and an exporter counted are counted once, at the destination': [
+    { flow: [...bothEnds(ztunnel, 1000), ...bothEnds(tcpLog, 1000), ...minutes(5, { ...netflow, bytes: 1100, packets: 3 })] },
+    { metrics: ['bytes', 'records'] },
+    [[5000, 25]],
+  ],
+  'bytes one end alone counted are counted': [
+    { flow: [...minutes(5, { ...ztunnel, direction: 'egress', bytes: 900 }), ...minutes(5, { ...netflow, bytes: 1100 })] },
+    { metrics: ['bytes'] },
+    [[4500]],
+  ],
+  'bytes only an exporter counted are counted': [
+    { flow: [...bothEnds(ztunnel, 1000), ...minutes(5, { ...netflow, server_port: 9090, bytes: 1100 })] },
+    { metrics: ['bytes'], by: ['server_port'] },
+    [
+      [9090, 5500],
+      [8080, 5000],
+    ],
+  ],
+  'both ways of a conversation count, each once': [
+    { flow: [...bothEnds(ztunnel, 1000), ...bothEnds({ ...ztunnel, ...swappedEnds, orientation: 'reply' }, 7000)] },
+    { metrics: ['bytes', 'connections'], by: ['orientation'] },
+    [
+      ['reply', 35_000, 0],
+      ['forward', 5000, 5],
+    ],
+  ],
+  'bytes to an address of a service are not counted beside those to its pod': [
+    {
+      flow: [
+        ...minutes(5, { ...tcpLog, direction: 'ingress', bytes: 1000 }),
+        ...minutes(5, { ...netflow, dst_namespace: '', dst_workload: '', server_port: 80, bytes: 1100 }),
+      ],
+    },
+    { metrics: ['bytes'] },
+    [[5000]],
+  ],
+  'packets Hubble saw and bytes Envoy counted are one edge: flows as Hubble delivered them, bytes as Envoy says': [
+    { flow: [...minutes(5, delivered), ...minutes(5, departed), ...bothEnds(tcpLog, 1000)] },
+    { metrics: ['flows', 'bytes', 'connections'] },
+    [[5, 5000, 0]],
+  ],
   'where nothing was answered there is no error ratio and no latency': [
     { request: every(60, 4, { ...exchange, phase: 'request' }) },
     { metrics: ['requests', 'error_ratio', 'latency_p95'] },
     [[4, null, null]],
+  ],
+  'requests that metrics of both ends count are one edge, as the destination counted them': [
+    { request: atBoth(counted).flatMap((record, i) => minutes(5, { ...record, weight: 10 + i, error: i === 1 })) },
+    { metrics: ['requests', 'errors', 'error_ratio', 'latency_p95'] },
+    [[50, 0, 0, null]],
+  ],
+  'logs and metrics of both ends, of a waypoint and of ztunnels are one edge, as the log of the destination has it': [
+    {
+      request: [
+        ...atBoth(counted).flatMap(record => minutes(5, record)),
+        ...minutes(5, { ...counted, direction: 'unknown', reporter_kind: 'waypoint' }),
+        ...every(60, 9, { ...sidecar, direction: 'ingress' }),
+        ...every(60, 8, { ...sidecar, direction: 'egress', server_port: 80 }),
+        ...every(60, 7, waypoint),
+      ],
+      flow: [
+        ...atBoth(transferred).flatMap(record => minutes(5, record)),
+        ...minutes(5, { ...transferred, reporter_kind: 'waypoint', direction: 'unknown' }),
+        ...bothEnds(ztunnel, 900),
+      ],
+    },
+    { metrics: ['requests'], by: ['source', 'reporter_kind', 'direction'] },
+    [['envoy', 'sidecar', 'ingress', 9]],
+  ],
+  'bytes of metrics do not add to those of logs, although metrics know no port': [
+    { flow: [...atBoth(transferred).flatMap(record => minutes(5, record)), ...bothEnds(ztunnel, 900)] },
+    { metrics: ['bytes', 'connections'], by: ['source', 'server_port'] },
+    [['ztunnel', 8080, 4500, 5]],
+  ],
+  'bytes of metrics count where there are no logs, once': [
+    {
+      flow: [
+        ...atBoth(transferred).flatMap(record => minutes(5, record)),
+        ...atBoth({ ...transferred, bytes: 0, connections: 3 }).flatMap(record => minutes(5, record)),
+        ...atBoth({ ...transferred, ...swappedEnds, orientation: 'reply', bytes: 4000 }).flatMap(record => minutes(5, record)),
+      ],
+    },
+    { metrics: ['bytes', 'connections'], by: ['src_workload', 'dst_workload'] },
+    [
+      ['cart', 'web', 20_000, 0],
+      ['web', 'cart', 5000, 15],
+    ],
+  ],
+  'metrics count from the second minute on that has no logs': [
+    { request: [...minutes(10, { ...counted, direction: 'ingress' }), ...minutes(4, { ...sidecar, direction: 'egress' })] },
+    { metrics: ['requests'] },
+    [[54]],
+  ],
+  'metrics that tell a minute later what a log told do not add to it': [
+    { request: [inMinute(2, sidecar), inMinute(3, { ...counted, weight: 1 }), inMinute(9, { ...counted, weight: 1 })] },
+    { metrics: ['requests'] },
+    [[2]],
+  ],
+  'metrics of both ends that are asked in different minutes are one': [
+    {
+      request: [inMinute(4, { ...counted, direction: 'ingress', weight: 1 }), inMinute(5, { ...counted, direction: 'egress', weight: 1 })],
+    },
+    { metrics: ['requests'], by: ['direction'] },
+    [['ingress', 1]],
+  ],
+  'metrics that do not know who is outside do not add to logs that do': [
+    {
+      request: [
+        ...minutes(5, { ...counted, ...outside, direction: 'ingress' }),
+        ...minutes(5, { ...sidecar, ...outside, src_network: 'partners' }),
+        ...minutes(5, { ...sidecar, ...outside, src_network: 'office' }),
+      ],
+    },
+    { metrics: ['requests'] },
+    [[10]],
+  ],
+  'metrics of other workloads count beside logs': [
+    {
+      request: [
+        ...minutes(5, { ...sidecar, direction: 'ingress' }),
+        ...minutes(5, { ...counted, direction: 'egress', dst_workload: 'pay' }),
+        ...minutes(5, { ...counted, direction: 'egress', dst_cluster: 'far' }),
+      ],
+    },
+    { metrics: ['requests'], by: ['dst_workload'] },
+    [
+      ['cart', 55],
+      ['pay', 50],
+    ],
+  ],
+  'packets that Hubble saw are no more for what metrics tell of them': [
+    { flow: [...minutes(5, delivered), ...minutes(5, departed), ...atBoth(transferred).flatMap(record => minutes(5, record))] },
+    { metrics: ['flows', 'bytes', 'sent', 'received', 'lost'] },
+    [[5, 5000, 5, 5, 0]],
+  ],
+  'denials that a mesh only counts have their policy and their number': [
+    { flow: minutes(3, refused) },
+    { metrics: ['denials', 'drops'], by: ['policy_name'] },
+    [['cart-http', 12, 12]],
+  ],
+  'denials of metrics do not add to those of a log': [
+    { flow: [...minutes(3, { ...refused, server_port: 0 }), ...minutes(5, { ...refused, source: 'envoy', weight: 1 })] },
+    { metrics: ['denials', 'drops'] },
+    [[5, 5]],
   ],
   'the rest of the groups is Other, and adds up exactly': [
     { flow: Array.from({ length: 6 }, (_, i) => minutes(6 - i, { ...delivered, src_workload: `w${i}` })).flat() },
@@ -161,6 +405,20 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['flows', 'records'], by: ['src_pod'] },
     [['web-1', 3, 6]],
   ],
+  'spans count by their weight, with how they ended and how long they took': [
+    {
+      span: [
+        ...every(60, 10, { kind: 'server', service_name: 'cart', duration: 100e6, weight: 4 }),
+        ...every(60, 5, { kind: 'server', service_name: 'cart', duration: 100e6, status: 'error' }),
+        ...every(60, 3, { kind: 'client', service_name: 'web', duration: 0 }),
+      ],
+    },
+    { metrics: ['spans', 'span_errors'], by: ['service_name', 'kind'] },
+    [
+      ['cart', 'server', 45, 5],
+      ['web', 'client', 3, 0],
+    ],
+  ],
   'losses are counted as records': [
     { loss: [{ time: at(1), source: 'hubble', stage: 'agent', reason: 'ring', count: 5, known: true }] },
     { kind: 'loss', metrics: ['records'], by: ['reason'] },
@@ -180,8 +438,10 @@ Object.entries(truths).forEach(([promise, [stored, question, rows]], i) => {
     const { clickhouse } = database
     // Each has a cluster of its own in the one database.
     const cluster = `cluster-${i}`
-    const own = (records: Records) => records.map(record => ({ ...record, cluster }))
-    for (const kind of ['flow', 'request', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
+    const named = (of: unknown) => (of === 'one' ? cluster : of)
+    const own = (records: Records) =>
+      records.map(record => ({ ...record, cluster, src_cluster: named(record.src_cluster), dst_cluster: named(record.dst_cluster) }))
+    for (const kind of ['flow', 'request', 'span', 'loss'] as const) if (stored[kind]) await store(clickhouse, kind, own(stored[kind]))
     const answer = await ask({ ...range, ...question, where: `cluster = ${cluster}` }, { clickhouse, now })
     t.deepEqual(answer.rows, rows, answer.meta.sql)
     if (stored.loss) return undefined

@@ -251,7 +251,18 @@ promise('metrics of every service are there for Prometheus', async t => {
 
 promise('every route is in the OpenAPI document', async t => {
   const { body } = await api.get<{ paths: object }>('/api/v1/openapi.json')
-  const routes = ['catalog', 'query', 'complete', 'topology', 'signals', 'denials', 'records/{kind}', 'live', 'quality']
+  const routes = [
+    'catalog',
+    'query',
+    'complete',
+    'topology',
+    'signals',
+    'denials',
+    'records/{kind}',
+    'records/{kind}/{id}/related',
+    'live',
+    'quality',
+  ]
   for (const route of routes) t.true(`/api/v1/${route}` in body.paths, route)
 })
 

@@ -33,12 +33,18 @@ views AS (
     src_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(place, event = 'l7', direction) AS drops_place,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
-      event = 'drop', 3,
-      event = 'policy_verdict', 2,
-      1
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
+      source IN ('istio_metrics', 'linkerd_metrics'), 1,
+      event = 'drop', 6,
+      event = 'policy_verdict', 5,
+      4
     ) + view AS drops_view
   FROM flow_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
@@ -47,7 +53,7 @@ views AS (
     AND (dst_namespace = {p1:String})
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, greatest(max(drops_view), 1) AS drops_best
+  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(drops_view), -1, greatest(max(drops_view), 1)) AS drops_best
   FROM views
   GROUP BY drops_edge
 )
@@ -73,21 +79,27 @@ views AS (
     errors AS measured_errors,
     responses AS measured_responses,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(source, layer, direction) / 2e19 AS view,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
+    cityHash64(source, reporter_kind, layer, direction) / 2e19 AS view,
     multiIf(
-      layer = 'l7_proxy' AND direction = 'ingress', 7,
-      layer = 'kernel' AND direction = 'ingress', 6,
-      layer = 'l7_proxy' AND direction = 'unknown', 5,
-      layer = 'kernel' AND direction = 'unknown', 4,
-      layer = 'l7_proxy' AND direction = 'egress', 3,
-      layer = 'kernel' AND direction = 'egress', 2,
-      1
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
+      source IN ('istio_metrics', 'linkerd_metrics'), 1,
+      layer = 'l7_proxy' AND direction = 'ingress' AND reporter_kind IN ('', 'sidecar', 'gateway', 'node', 'application'), 11,
+      layer = 'l7_proxy' AND reporter_kind = 'waypoint', 10,
+      layer = 'l7_proxy' AND direction = 'unknown', 9,
+      layer = 'l7_proxy' AND direction = 'egress', 8,
+      layer = 'kernel' AND direction = 'ingress', 7,
+      layer = 'kernel' AND direction = 'unknown', 6,
+      layer = 'kernel' AND direction = 'egress', 5,
+      4
     ) + view AS requests_view
   FROM request_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 ),
 best_of_bucket_edge AS (
-  SELECT bucket_edge, greatest(max(requests_view), 1) AS requests_best
+  SELECT bucket_edge, if(max(requests_view) < 4 AND max(max(requests_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(requests_view), -1, greatest(max(requests_view), 1)) AS requests_best
   FROM views
   GROUP BY bucket_edge
 ),
@@ -126,16 +138,22 @@ views AS (
     policy_kind,
     policy_source,
     flows AS measured_flows,
-    cityHash64(bucket, cityHash64(src_cluster, dst_cluster, src_namespace, dst_namespace, src_workload, dst_workload, if(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity), if(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(place, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_place,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
-      event = 'drop', 3,
-      event = 'policy_verdict', 2,
-      1
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
+      source IN ('istio_metrics', 'linkerd_metrics'), 1,
+      event = 'drop', 6,
+      event = 'policy_verdict', 5,
+      4
     ) + view AS denials_view
   FROM (
-    SELECT bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
+    SELECT bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
     FROM (
       SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
       FROM flow
@@ -145,11 +163,11 @@ views AS (
         AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required'))
         AND (dst_pod LIKE {p1:String})
     )
-    GROUP BY bucket, source, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
+    GROUP BY bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
   )
 ),
 best_of_denials_edge AS (
-  SELECT denials_edge, greatest(max(denials_view), 1) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
+  SELECT denials_edge, if(max(denials_view) < 4 AND max(max(denials_view)) OVER (PARTITION BY any(denials_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(denials_view), -1, greatest(max(denials_view), 1)) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
   FROM views
   GROUP BY denials_edge
 ),
@@ -177,24 +195,45 @@ views AS (
     dst_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
-    cityHash64(source, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(place, event = 'l7', direction) AS drops_place,
+    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
       NOT (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
-      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 8,
-      event = 'trace' AND direction = 'ingress', 7,
-      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 6,
-      event = 'trace' AND direction = 'egress', 5,
-      event = 'trace', 4,
-      event = 'policy_verdict' AND direction = 'ingress', 3,
-      event = 'policy_verdict' AND direction = 'egress', 2,
-      1
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
+      source IN ('istio_metrics', 'linkerd_metrics'), 1,
+      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 23,
+      event = 'trace' AND direction = 'ingress', 22,
+      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 21,
+      event = 'trace' AND direction = 'egress', 20,
+      event = 'trace', 19,
+      event = 'policy_verdict' AND direction = 'ingress', 18,
+      event = 'policy_verdict' AND direction = 'egress', 17,
+      layer = 'l4_proxy' AND direction = 'ingress', 16,
+      layer = 'l4_proxy' AND direction = 'egress', 15,
+      layer = 'l4_proxy', 14,
+      layer = 'kernel' AND direction = 'ingress', 13,
+      layer = 'kernel' AND direction = 'egress', 12,
+      layer = 'kernel', 11,
+      layer = 'l7_proxy' AND direction = 'ingress', 10,
+      layer = 'l7_proxy' AND direction = 'egress', 9,
+      layer = 'l7_proxy', 8,
+      layer = 'exporter' AND direction = 'ingress', 7,
+      layer = 'exporter' AND direction = 'egress', 6,
+      layer = 'exporter', 5,
+      4
     ) + view AS traffic_view,
     multiIf(
       NOT (verdict = 'dropped'), 0,
-      event = 'drop', 3,
-      event = 'policy_verdict', 2,
-      1
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
+      source IN ('istio_metrics', 'linkerd_metrics'), 1,
+      event = 'drop', 6,
+      event = 'policy_verdict', 5,
+      4
     ) + view AS drops_view
   FROM flow_1m
   WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
@@ -202,12 +241,12 @@ views AS (
     AND (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
 ),
 best_of_bucket_edge AS (
-  SELECT bucket_edge, greatest(max(traffic_view), 1) AS traffic_best
+  SELECT bucket_edge, if(max(traffic_view) < 4 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best
   FROM views
   GROUP BY bucket_edge
 ),
 best_of_drops_edge AS (
-  SELECT drops_edge, greatest(max(drops_view), 1) AS drops_best
+  SELECT drops_edge, if(max(drops_view) < 4 AND max(max(drops_view)) OVER (PARTITION BY any(drops_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(drops_view), -1, greatest(max(drops_view), 1)) AS drops_best
   FROM views
   GROUP BY drops_edge
 )

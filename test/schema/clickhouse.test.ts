@@ -152,3 +152,38 @@ test('days to keep can be other than the schema says', t => {
   const [flow] = tables({ days: { flow: 2 } })
   t.is(flow.ttl, 'toDateTime(time) + toIntervalDay(2)')
 })
+
+test('what goes over one TCP connection has one conversation in every kind of record', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const vectors = conversations.filter(([protocol]) => protocol === 'tcp')
+  for (const kind of ['flow', 'request', 'span'] as const) {
+    const block = new BlockBuilder(kinds[kind])
+    for (const [row, [, source, destination]] of vectors.entries()) {
+      const ends = { src_address: source[0], src_port: source[1], dst_address: destination[0], dst_port: destination[1] }
+      block.add({ time: nowMicros(), trace_id: String(row), ...ends, ...(kind === 'flow' && { protocol: 'tcp' }) })
+    }
+    await database.clickhouse.insertNative(kind, [block.encode()], { token: kind })
+    const { rows } = await database.clickhouse.query<{ id: string }>(`SELECT conversation AS id FROM ${kind} ORDER BY trace_id`)
+    t.deepEqual(
+      rows.map(({ id }) => id),
+      vectors.map(([, , , id]) => id),
+      kind,
+    )
+  }
+})
+
+test('a request has the conversation of its transport, and none where a port is unknown', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const dns = { time: nowMicros(), protocol: 'dns', src_address: '192.168.1.52', src_port: 54585, dst_address: '8.8.8.8', dst_port: 53 }
+  const block = new BlockBuilder(kinds.request)
+  for (const [row, request] of [{ ...dns, transport: 'udp' }, dns, { ...dns, transport: 'udp', src_port: 0 }].entries())
+    block.add({ ...request, correlation_id: row })
+  await database.clickhouse.insertNative('request', [block.encode()], { token: 'dns' })
+  const { rows } = await database.clickhouse.query<{ id: string }>('SELECT conversation AS id FROM request ORDER BY correlation_id')
+  t.deepEqual(
+    rows.map(({ id }) => id),
+    ['1:d/FP5EW3wiY1vCndhwleRRKHowQ=', '', ''],
+  )
+})

@@ -4,6 +4,7 @@ import { pageKeys, pageTitles } from './navigation.tsx'
 const keys: readonly (readonly [string, string])[] = [
   ['/', 'Find on the map, or filter'],
   ['← ↑ → ↓', 'Move between services on the map'],
+  ['↑ ↓', 'Move between records, and between what is related to one'],
   ['Enter', 'Select what has the focus'],
   ['Esc', 'Clear the selection, then the search'],
   ['r', 'Refresh now'],

@@ -12,6 +12,8 @@ const tones: Readonly<Record<string, string>> = {
   redirected: 'accent',
 }
 
+const durations: ReadonlySet<string> = new Set(['latency', 'upstream_latency', 'duration', 'round_trip'])
+
 /** One end in words: namespace/workload, or what it is when it is no pod. */
 export function endOf(row: Row, end: 'src' | 'dst'): { field: string; value: string; space: string } {
   const text = (name: string) => String(row[`${end}_${name}`] ?? '')
@@ -24,7 +26,7 @@ export function FlowCell({ row, name }: { row: Row; name: string }) {
   const value = row[name] as Value | undefined
   if (name === 'time') return <TimeCell text={String(value)} />
   if (name === 'src' || name === 'dst') return <EndCell row={row} end={name} />
-  if (value === undefined || value === null || value === '' || (value === 0 && name !== 'latency')) return <td class="muted">–</td>
+  if (value === undefined || value === null || value === '' || value === 0) return <td class="muted">–</td>
   if (name === 'verdict') {
     return (
       <td>
@@ -34,9 +36,10 @@ export function FlowCell({ row, name }: { row: Row; name: string }) {
       </td>
     )
   }
-  if (name === 'latency') return <td class="number">{value ? format(Number(value), 'ns') : '–'}</td>
+  if (durations.has(name)) return <td class="number">{format(Number(value), 'ns')}</td>
+  const isBad = (name === 'status_code' && Number(value) >= 500) || (name === 'status' && value === 'error')
   return (
-    <td class={name === 'status_code' && Number(value) >= 500 ? 'error-text' : ''}>
+    <td class={isBad ? 'error-text' : ''}>
       <FilterValue field={name} value={value} />
     </td>
   )

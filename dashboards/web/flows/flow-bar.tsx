@@ -4,8 +4,11 @@ import { Icon } from '../components/icon.tsx'
 import { Popup } from '../components/popup.tsx'
 import { useApp } from '../state/context.ts'
 import { go } from '../state/navigation.ts'
+import { type ShownKind, recordKinds } from '../state/url.ts'
 import { defaultColumns, endColumns, titleOf } from './columns.ts'
 import type { Live } from './use-live.ts'
+
+const kindTitles: Readonly<Record<ShownKind, string>> = { flow: 'Flows', request: 'Requests', span: 'Spans' }
 
 /** Kind of record, live tail, columns. */
 export function FlowBar({ live, count }: { live: Live; count: number }) {
@@ -13,9 +16,9 @@ export function FlowBar({ live, count }: { live: Live; count: number }) {
   return (
     <div class="page-head">
       <div class="segments" role="group" aria-label="Kind of record">
-        {(['flow', 'request'] as const).map(kind => (
-          <button key={kind} type="button" aria-pressed={state.kind === kind} onClick={() => go({ kind, columns: [], select: '' })}>
-            {kind === 'flow' ? 'Flows' : 'Requests'}
+        {recordKinds.map(kind => (
+          <button key={kind} type="button" aria-pressed={state.kind === kind} onClick={() => go({ kind, columns: [], select: '', at: '' })}>
+            {kindTitles[kind]}
           </button>
         ))}
       </div>

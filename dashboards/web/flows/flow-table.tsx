@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { Row } from '../api.ts'
 import { useApp } from '../state/context.ts'
+import { moveFocus } from './arrows.ts'
 import { FlowCell } from './cell.tsx'
 import { defaultColumns, titleOf } from './columns.ts'
 
@@ -33,11 +34,11 @@ export function FlowTable({ rows, chosen, choose, more }: Props) {
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody onKeyDown={moveFocus('tr')}>
           {rows.map((row, at) => (
             <tr
               key={at}
-              class={row.verdict === 'dropped' ? 'pick denied' : 'pick'}
+              class={row.verdict === 'dropped' || row.status === 'error' ? 'pick denied' : 'pick'}
               tabIndex={0}
               aria-current={row.id === chosen?.id}
               onClick={() => choose(row)}

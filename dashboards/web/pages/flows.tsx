@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks'
-import { type Row, records } from '../api.ts'
+import { type Row, records, related } from '../api.ts'
 import { Empty, Failure, Skeleton } from '../components/notice.tsx'
 import { FlowBar } from '../flows/flow-bar.tsx'
 import { FlowTable } from '../flows/flow-table.tsx'
@@ -17,8 +17,10 @@ export function Flows() {
   const live = useLive({ kind: state.kind, where: state.where, on: state.live })
   const stored = useStored()
   const rows = state.live ? live.rows : stored.rows
-  const chosen = useChosen(rows, state.select)
-  const choose = (row: Row | undefined) => go({ select: row ? String(row.id) : '' })
+  const known = useChosen(rows, state.select)
+  const beside = useRelated(known)
+  const chosen = known ?? (state.select ? (beside.value?.record as Row | undefined) : undefined)
+  const choose = (row: Row | undefined) => go(row ? { select: String(row.id), at: String(row.time) } : { select: '', at: '' })
   return (
     <>
       <FlowBar live={live} count={rows.length} />
@@ -42,7 +44,7 @@ export function Flows() {
             <Empty what={`${state.kind}s`} />
           )}
         </div>
-        {chosen && <RowPanel row={chosen} kind={state.kind} close={() => choose(undefined)} />}
+        {chosen && <RowPanel row={chosen} kind={state.kind} related={beside} close={() => choose(undefined)} />}
       </div>
     </>
   )
@@ -53,6 +55,15 @@ function useChosen(rows: readonly Row[], id: string): Row | undefined {
   const last = useRef<Row | undefined>(undefined)
   last.current = id ? (rows.find(row => row.id === id) ?? (last.current?.id === id ? last.current : undefined)) : undefined
   return last.current
+}
+
+/** What belongs to the record that is selected. It also has the record itself, which the table may not show. */
+function useRelated(known: Row | undefined) {
+  const { state } = useApp()
+  const { kind, select, at, panel } = state
+  const isAsked = Boolean(select && at && (panel === 'related' || !known))
+  const key = JSON.stringify(['related', isAsked, kind, select, at])
+  return useAsk(key, -1, async signal => (isAsked ? related(kind, select, at, signal) : undefined))
 }
 
 /** Stored records, a page at a time. */

@@ -1,10 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
 import { ApiError, query } from '../api.ts'
 import { useApp } from './context.ts'
-import type { State } from './url.ts'
+import type { ShownKind, State } from './url.ts'
 
 /** Kinds of record the filter of a page may be about. */
-export function filterKinds({ page, kind }: State): ('flow' | 'request')[] {
+export function filterKinds({ page, kind }: State): ShownKind[] {
   if (page === 'flows') return [kind]
   return page === 'denials' ? ['flow'] : ['flow', 'request']
 }
@@ -19,7 +19,7 @@ export function useFilterError(): ApiError | undefined {
     setError(undefined)
     if (!where) return
     const stop = new AbortController()
-    const mistakeOf = (kind: 'flow' | 'request') =>
+    const mistakeOf = (kind: ShownKind) =>
       query({ kind, metrics: ['records'], where }, { from: 'now-1s', to: 'now' }, stop.signal).then(
         () => undefined,
         (reason: unknown) => (reason instanceof ApiError && reason.position !== undefined ? reason : undefined),

@@ -5,6 +5,8 @@ export const pages = ['map', 'signals', 'denials', 'flows', 'explore', 'quality'
 export type Page = (typeof pages)[number]
 export const levels = ['namespace', 'workload'] as const
 export type Level = (typeof levels)[number]
+export const recordKinds = ['flow', 'request', 'span'] as const
+export type ShownKind = (typeof recordKinds)[number]
 
 interface Codec<T> {
   initial: T
@@ -49,7 +51,11 @@ const codecs = {
   quiet: flag(true),
   /** Column a table is sorted by, with a minus when largest first. */
   sort: text(),
-  kind: oneOf(['flow', 'request'], 'flow'),
+  kind: oneOf(recordKinds, 'flow'),
+  /** Time of the record that is selected, by which it is found where the table does not show it. */
+  at: text(),
+  /** What is shown of it. */
+  panel: oneOf(['record', 'related'], 'record'),
   columns: list(),
   live: flag(),
   metrics: list(['requests']),

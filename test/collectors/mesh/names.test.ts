@@ -20,6 +20,10 @@ const clusters: [string, Partial<ReturnType<typeof readClusterName>>][] = [
     'v2.api.default.dc1.internal.6ba7b810-9dad-11d1-80b4-00c04fd430c8.consul',
     { direction: 'egress', service: 'default/api', subset: 'v2' },
   ],
+  [
+    'api.billing.west.dc1.internal-v1.6ba7b810-9dad-11d1-80b4-00c04fd430c8.consul',
+    { direction: 'egress', service: 'billing/api', subset: '' },
+  ],
   ['local_app', { direction: 'ingress', service: '' }],
   ['xds-grpc', { direction: 'unknown', service: '', host: '' }],
   ['', { direction: 'unknown', port: 0 }],

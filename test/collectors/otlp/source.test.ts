@@ -22,7 +22,13 @@ const logs = encoded(LogsRequest, {
   resourceLogs: [{ scopeLogs: [{ logRecords: [{ body: { stringValue: 'hello' } }, { body: { stringValue: 'there' } }] }] }],
 })
 const metrics = encoded(MetricsRequest, {
-  resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'x', gauge: { dataPoints: [{ asInt: 1 }, { asDouble: 2 }, { asInt: 3 }] } }] }] }],
+  resourceMetrics: [
+    {
+      scopeMetrics: [
+        { metrics: [{ name: 'x', gauge: { dataPoints: [1, 2, 3].map(asInt => ({ asInt, attributes: attributes({ asInt }) })) } }] },
+      ],
+    },
+  ],
 })
 
 async function open(options: OtlpOptions = {}) {
@@ -70,7 +76,11 @@ test('takes all three signals over gRPC, compressed too, and answers when they a
   t.is((await published(to.bus, 'span')).length, 2)
   t.is((await to.call('Logs', logs)).code, 0)
   t.is((await to.call('Metrics', metrics)).code, 0)
-  t.deepEqual([...to.source.discarded], [['unknown_kind', 5]])
+  t.deepEqual([...to.source.discarded], [['unknown_kind', 2]])
+  t.deepEqual(
+    (await published(to.bus, 'sample')).map(({ source, metric, type, value }) => [source, metric, type, value]),
+    [1, 2, 3].map(value => ['otlp', 'x', 'gauge', value]),
+  )
 })
 
 test('takes all three over HTTP, in protobuf and JSON, in any encoding', async t => {

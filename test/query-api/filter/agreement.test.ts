@@ -121,3 +121,33 @@ test('a filter on texts holds when it does for one of them, in ClickHouse and in
     )
   }
 })
+
+test('a filter on a key of a map finds the same in ClickHouse and in memory', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const { clickhouse } = database
+  const maps = [{}, { a: 'x' }, { a: 'y', b: 'x' }, { b: '' }, { "it's": 'x' }]
+  const records = maps.map((attributes, i) => ({ time: start, span_id: String(i), attributes }))
+  await store(clickhouse, 'span', records)
+  for (const text of [
+    "attributes['a'] = x",
+    "attributes['a'] != x",
+    "attributes['a'] IN (x, '')",
+    "attributes['b'] IS EMPTY",
+    "attributes['b'] IS NOT EMPTY AND attributes['a'] LIKE '_'",
+    "attributes['it''s'] >= x",
+    "attributes['a'] BETWEEN x AND z",
+  ]) {
+    const parsed = parseFilter(text, kinds.span.fields)!
+    const parameters = new Parameters()
+    const { rows } = await clickhouse.query<{ span_id: string }>(
+      `SELECT span_id FROM span WHERE ${filterSql(parsed, parameters)} ORDER BY span_id`,
+      { params: parameters.values },
+    )
+    t.deepEqual(
+      rows.map(row => row.span_id),
+      records.filter(filterPredicate(parsed)).map(record => record.span_id),
+      text,
+    )
+  }
+})

@@ -56,6 +56,40 @@ const understood: [text: string, sql: string, values: unknown[]][] = [
 ]
 for (const [text, sql, values] of understood) test(`understands ${text}`, t => t.deepEqual(read(text), { sql, values }))
 
+const keyed: [text: string, sql: string, values: unknown[]][] = [
+  ["attributes['http.route'] = '/cart'", 'attributes[{p1:String}] = {p2:String}', ['http.route', '/cart']],
+  ['resource["k8s.pod"] LIKE web-%', 'resource[{p1:String}] LIKE {p2:String}', ['k8s.pod', 'web-%']],
+  ["attributes['it''s'] NOT IN (a, b)", 'NOT (attributes[{p1:String}] IN ({p2:String}, {p3:String}))', ["it's", 'a', 'b']],
+  ["attributes['x'] IS NOT EMPTY", "NOT (attributes[{p1:String}] = '')", ['x']],
+  ["attributes[']}) OR (1=1'] > ''", 'attributes[{p1:String}] > {p2:String}', [']}) OR (1=1', '']],
+  ["attributes['a'] = b AND name = c", 'attributes[{p1:String}] = {p2:String} AND name = {p3:String}', ['a', 'b', 'c']],
+]
+for (const [text, sql, values] of keyed)
+  test(`understands ${text}`, t => {
+    const parameters = new Parameters()
+    t.deepEqual(
+      { sql: filterSql(parseFilter(text, kinds.span.fields)!, parameters), values: Object.values(parameters.values) },
+      { sql, values },
+    )
+  })
+
+const badlyKeyed: [text: string, message: RegExp, offset: number, length: number, expected?: string][] = [
+  ["name['x'] = a", /name has no keys/, 0, 9, 'name'],
+  ["atributes['x'] = a", /there is no field atributes; did you mean attributes\?/, 0, 14],
+  ['attributes[x] = a', /a key is quoted text in brackets/, 0, 13, "attributes['key']"],
+  ["attributes['x = a", /has no closing '/, 11, 6, "'"],
+  ["attributes['x' = a", /a key is quoted text in brackets/, 0, 11],
+  ['attributes = a', /= makes no sense for attributes/, 11, 1, 'IS EMPTY'],
+  ["name = attributes['x']", /"attributes" is not expected here/, 7, 15],
+  ["attributes['x']", /the filter ends where =/, 15, 0, 'LIKE'],
+]
+for (const [text, message, offset, length, expected] of badlyKeyed)
+  test(`says what is wrong with ${text}`, t => {
+    const error = t.throws(() => parseFilter(text, kinds.span.fields), { instanceOf: FilterError, message })
+    t.deepEqual({ ...error.position }, { ...error.position, offset, length })
+    if (expected) t.true(error.expected.includes(expected), error.expected.join())
+  })
+
 test('an empty filter is none', t => {
   t.is(parseFilter('', fields), undefined)
   t.is(parseFilter(' \n', fields), undefined)
@@ -106,12 +140,27 @@ const completions: [text: string, offset: number, some: string[]][] = [
   ['verdict = dropped AND dst_na', 22, ['dst_namespace']],
   ['encrypted = ', 12, ['true', 'false']],
 ]
+const spanCompletions: [text: string, offset: number, some: string[]][] = [
+  ["attributes['x'] ", 16, ['=', 'LIKE', 'IS EMPTY']],
+  ["attributes['x'] = a ", 20, ['AND', 'OR']],
+]
 for (const [text, offset, some] of completions)
   test(`completes ${JSON.stringify(text)}`, t => {
     const completion = complete(text, text.length, fields)
     t.is(completion.offset, offset)
     const texts = completion.candidates.map(candidate => candidate.text)
     for (const candidate of some) t.true(texts.includes(candidate), texts.join(' '))
+  })
+
+for (const [text, offset, some] of spanCompletions)
+  test(`completes ${JSON.stringify(text)}`, t => {
+    const completion = complete(text, text.length, kinds.span.fields)
+    t.is(completion.offset, offset)
+    for (const candidate of some)
+      t.true(
+        completion.candidates.some(({ text }) => text === candidate),
+        candidate,
+      )
   })
 
 test('completes nothing after a mistake', t => t.deepEqual(complete('nonsense = 1 AND ', 17, fields).candidates, []))
