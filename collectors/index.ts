@@ -2,6 +2,8 @@ import { type FelixOptions, felix } from './goldmane/felix.ts'
 import { type GoldmaneOptions, goldmane } from './goldmane/source.ts'
 import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
+import type { FlowExportOptions } from './ipfix/options.ts'
+import { flowExport } from './ipfix/source.ts'
 import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 import type { OtlpOptions } from './otlp/options.ts'
@@ -11,7 +13,19 @@ import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
 import { type ZipkinOptions, zipkin } from './zipkin/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
-export const sources = [hubble, hubbleFiles, prometheus, remoteWrite, goldmane, felix, netobserv, netobservKafka, otlp, zipkin] as const
+export const sources = [
+  hubble,
+  hubbleFiles,
+  prometheus,
+  remoteWrite,
+  goldmane,
+  felix,
+  netobserv,
+  netobservKafka,
+  flowExport,
+  otlp,
+  zipkin,
+] as const
 
 /** Options of the sources, by name; a source without options does not run. */
 export interface SourceOptions {
@@ -23,6 +37,7 @@ export interface SourceOptions {
   felix?: FelixOptions
   netobserv?: NetobservOptions
   netobserv_kafka?: NetobservKafkaOptions
+  flow_export?: FlowExportOptions
   otlp?: OtlpOptions
   zipkin?: ZipkinOptions
 }
