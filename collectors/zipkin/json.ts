@@ -71,7 +71,7 @@ function textOf(of: Plain, key: string): string {
 function numberOf(of: Plain, key: string): number {
   const value = of[key]
   if (value === undefined || value === null) return 0
-  const number = Number(value)
+  const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : NaN
   if (!(number >= 0 && number <= Number.MAX_SAFE_INTEGER)) throw new UndecodableError(`expected a number from 0 as ${key}`, 0)
   return Math.floor(number)
 }

@@ -184,10 +184,11 @@ test('takes spans over HTTP in both forms, compressed too, and refuses what is n
   const partly = await post(JSON.stringify([client, { ...client, traceId: 'none' }]), {})
   t.is(partly.status, 202)
   t.regex(await partly.text(), /^1 spans were not taken: /)
-  for (const body of ['{}', '[3]', 'x', '[{"tags":3}]', '[{"timestamp":-1}]']) t.is((await post(body, {})).status, 400, body)
+  for (const body of ['{}', '[3]', 'x', '[{"tags":3}]', '[{"timestamp":-1}]', '[{"duration":{"toString":1,"valueOf":1}}]'])
+    t.is((await post(body, {})).status, 400, body)
   t.is((await post('x', { 'content-type': 'application/x-protobuf' })).status, 400)
-  t.deepEqual([...source.discarded], [['undecodable', 7]])
-  await until('the dead letters', async () => (await deadLetters(running.bus)).length === 7)
+  t.deepEqual([...source.discarded], [['undecodable', 8]])
+  await until('the dead letters', async () => (await deadLetters(running.bus)).length === 8)
 })
 
 test('any bytes are spans or undecodable', t => {
