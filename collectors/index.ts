@@ -8,8 +8,11 @@ import type { FlowExportOptions } from './ipfix/options.ts'
 import { flowExport } from './ipfix/source.ts'
 import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
+import type { OtlpOptions } from './otlp/options.ts'
+import { otlp } from './otlp/source.ts'
 import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.ts'
 import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
+import { type ZipkinOptions, zipkin } from './zipkin/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
 export const sources = [
@@ -24,6 +27,8 @@ export const sources = [
   flowExport,
   accessLog,
   envoy,
+  otlp,
+  zipkin,
 ] as const
 
 /** Options of the sources, by name; a source without options does not run. */
@@ -39,4 +44,6 @@ export interface SourceOptions {
   flow_export?: FlowExportOptions
   access_log?: AccessLogOptions
   envoy?: EnvoyOptions
+  otlp?: OtlpOptions
+  zipkin?: ZipkinOptions
 }

@@ -40,7 +40,7 @@ export const observationPoints = [
   'to_crypto',
 ] as const
 export const protocols = ['', 'tcp', 'udp', 'icmpv4', 'icmpv6', 'sctp', 'vrrp', 'igmp'] as const
-export const requestProtocols = ['', 'http', 'grpc', 'dns', 'kafka', 'sql', 'messaging'] as const
+export const requestProtocols = ['', 'http', 'grpc', 'dns', 'kafka', 'sql', 'messaging', 'database'] as const
 export const spanKinds = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const
 export const spanStatuses = ['unset', 'ok', 'error'] as const
 export const sampleTypes = ['gauge', 'counter', 'histogram'] as const

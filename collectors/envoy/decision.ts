@@ -20,7 +20,7 @@ export interface Decision {
 }
 
 /** What is decided on: the number is the place where `decide` remembers. */
-export const subjects = { request: 0, connection: 1, handshake: 2 } as const
+export const subjects = { request: 0, connection: 1, handshake: 2, blackhole: 3 } as const
 export type Subject = (typeof subjects)[keyof typeof subjects]
 
 interface Outcome {
@@ -36,7 +36,10 @@ const maxRemembered = 4096
 const kind = 'AuthorizationPolicy'
 const customPrefix = 'istio-ext-authz-'
 
-/** What the parts of an entry say together. `handshake` is a connection that broke before it was one. */
+/**
+ * What the parts of an entry say together. `handshake` is a connection that broke before it was one, `blackhole` anything to where the mesh
+ * lets nobody go.
+ */
 export function decide(subject: Subject, rbac: Rbac, details: Details, flags: Flags): Decision {
   const known = rbac.decisions[subject]?.get(details)?.get(flags)
   if (known) return known
@@ -60,6 +63,7 @@ function outcomeOf(subject: Subject, rbac: Rbac, details: Details, flags: Flags)
     const policy = rbac.custom === undefined ? undefined : denialBy(rbac.custom.replace(customPrefix, ''))
     return { verdict: 'dropped', reason: details.words.texts[0] || 'ext_authz', policy, source: policy ? 'dataplane' : '', denied: true }
   }
+  if (subject === subjects.blackhole) return { verdict: 'dropped', reason: 'blackhole', source: '' }
   const failure = subject === subjects.request ? undefined : failureOf(subject, flags)
   if (failure) return failure
   if (rbac.dryRuns.length) return { verdict: 'audit', reason: '', policy: denialBy(rbac.dryRuns[0]), source: 'dataplane' }
@@ -86,7 +90,8 @@ function decisionOf(subject: Subject, rbac: Rbac, outcome: Outcome): Decision {
   const named = isNamed ? [kind, policy.namespace, policy.policy] : [policy ? kind : '', '', '']
   const said = [verdict, reason, ...named, source]
   const full = isNamed ? named.join('/') : ''
-  const [type, event] = subject === subjects.request ? ['l7', 'l7'] : ['l3_l4', denied ? 'policy_verdict' : 'unknown']
+  const [type, event] =
+    subject === subjects.request ? ['l7', 'l7'] : ['l3_l4', denied ? 'policy_verdict' : subject === subjects.blackhole ? 'drop' : 'unknown']
   return {
     request: new Words(...said),
     flow: new Words(...said, type, event, verdict === 'forwarded' ? full : '', denied ? full : ''),

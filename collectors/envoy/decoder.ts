@@ -1,7 +1,7 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import { Cursor, UndecodableError, bytesType } from '../protobuf/cursor.ts'
 import type { Connections, Grown } from './connections.ts'
-import { type Decision, decide, subjects } from './decision.ts'
+import { type Decision, decide, subjects, type Subject } from './decision.ts'
 import { Entry, types } from './entry.ts'
 import { type Part, FlowRows } from './flow-rows.ts'
 import type { EnvoyNode } from './node.ts'
@@ -136,7 +136,7 @@ export class Decoder {
       this.tally.interim++
       return
     }
-    const decision = decide(subjects.request, entry.rbac, entry.details, entry.flags)
+    const decision = decide(isBlackhole(entry) ? subjects.blackhole : subjects.request, entry.rbac, entry.details, entry.flags)
     const situation = settle(entry, this.#node, entry.details.denial !== undefined)
     const time = this.#endOf(entry)
     this.#requests.write(entry, situation, decision, time, this.#received)
@@ -172,8 +172,7 @@ export class Decoder {
 
   #addConnection(isLasting: boolean, grown: Grown, time: number): void {
     const entry = this.#entry
-    const subject = entry.downstreamFailure === noWords ? subjects.connection : subjects.handshake
-    this.#decision = decide(subject, entry.rbac, entry.termination, entry.flags)
+    this.#decision = decide(subjectOf(entry), entry.rbac, entry.termination, entry.flags)
     this.#situation = settle(entry, this.#node, entry.termination.denial !== undefined)
     const protocol = entry.type === types.udpPeriodic || entry.type === types.udpSessionEnd ? 'udp' : 'tcp'
     const duration = Math.max(0, time - grown.since) * 1000
@@ -188,6 +187,13 @@ export class Decoder {
     if (!startTime) return this.#received
     return startTime + Math.floor(Math.max(0, duration < 0 ? lastDownstreamTx : duration) / 1000)
   }
+}
+
+const isBlackhole = ({ cluster }: Entry) => cluster.name.special === 'blackhole'
+
+function subjectOf(entry: Entry): Subject {
+  if (isBlackhole(entry)) return subjects.blackhole
+  return entry.downstreamFailure === noWords ? subjects.connection : subjects.handshake
 }
 
 function endReasonOf({ termination, upstreamFailure, downstreamFailure }: Entry): Words {

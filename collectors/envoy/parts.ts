@@ -2,7 +2,7 @@ import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
 import { grpcStatusText } from '../mesh/grpc-status.ts'
 import { readIdentity } from '../mesh/identity.ts'
 import { type Denial, readDenial } from '../mesh/rbac.ts'
-import { flagsText, responseFlags } from '../mesh/response-flags.ts'
+import { failureFlags, flagsText, responseFlags } from '../mesh/response-flags.ts'
 import { withoutUser } from '../mesh/secrets.ts'
 import { Cursor, bytesType, textAt, varintType } from '../protobuf/cursor.ts'
 import { Interner } from '../protobuf/interner.ts'
@@ -71,7 +71,6 @@ const medium = 4 << 20
 const large = 8 << 20
 const maxCanonical = 16_384
 const unauthorized = 13
-const failures = new Set(['LH', 'UH', 'UT', 'LR', 'UR', 'UF', 'UC', 'UO', 'NR', 'URX', 'SI', 'UMSDR', 'UPE', 'NC', 'OM', 'DT', 'DF'])
 const grpcFailures = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'])
 const tlsVersions = ['', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 const structType = 'type.googleapis.com/google.protobuf.Struct'
@@ -161,7 +160,7 @@ function readFlags(bytes: Buffer, start: number, end: number): Flags {
   })
   return {
     words: new Words(flagsText([...set].join(','))),
-    failed: [...set].some(code => failures.has(code)),
+    failed: [...set].some(code => failureFlags.has(code)),
     refused: set.has('UAEX'),
     noRoute: set.has('NR'),
   }

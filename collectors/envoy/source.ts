@@ -1,6 +1,9 @@
 import { untilAborted } from '../../runtime/service.ts'
 import { type Method, serveGrpc } from '../grpc/server.ts'
 import { type ListenOptions, listenProperties } from '../listen/options.ts'
+import { streamMetrics, streamMetricsPath } from '../prometheus/envoy-metrics.ts'
+import { openSamples } from '../samples/intake.ts'
+import { type SamplesOptions, samplesProperties } from '../samples/options.ts'
 import type { Source, SourceContext } from '../source.ts'
 import { type AccessLogStream, accessLogs, accessLogsPath } from './access-logs.ts'
 import { Connections } from './connections.ts'
@@ -20,18 +23,20 @@ export interface EnvoyOptions extends ListenOptions {
   reporter_kind?: EnvoyNode['kind']
   max_streams?: number
   max_connections?: number
+  /** Which metrics are kept, and how many. */
+  metrics?: SamplesOptions
 }
 
 /** Methods by their path that Envoys call on the same port. */
 type Service = (options: EnvoyOptions, context: SourceContext) => Promise<Readonly<Record<string, Method>>>
 
 /** All that is served. To add one: its line here. */
-const services: readonly Service[] = [accessLogService]
+const services: readonly Service[] = [accessLogService, metricsService]
 
-/** Requests and connections of Envoy, from its access log service: of Istio's proxies, gateways, and any other Envoy. */
+/** Requests, connections and metrics of Envoy, from its access log and metrics services: of Istio's proxies, gateways, and any other Envoy. */
 export const envoy: Source<EnvoyOptions> = {
   name: 'envoy',
-  about: 'Requests and connections of Envoy, from its access log service.',
+  about: 'Requests, connections and metrics of Envoy, from its access log and metrics services.',
   options: {
     type: 'object',
     additionalProperties: false,
@@ -49,6 +54,13 @@ export const envoy: Source<EnvoyOptions> = {
         minimum: 1,
         default: 16_384,
         description: 'Streams at the most; each worker thread of an Envoy has one for each of its loggers.',
+      },
+      metrics: {
+        type: 'object',
+        additionalProperties: false,
+        default: {},
+        description: 'Which metrics are kept of those Envoys send, and how many series.',
+        properties: samplesProperties,
       },
       max_connections: { type: 'integer', minimum: 1, default: 4096, description: 'Connections at the most.' },
     },
@@ -70,6 +82,12 @@ async function accessLogService(options: EnvoyOptions, context: SourceContext) {
   const connections = await recalled(context)
   const onStreams = reporting(context)
   return { [accessLogsPath]: accessLogs({ defaults: { cluster, kind }, connections, maxStreams, onStreams }, context) }
+}
+
+async function metricsService({ cluster, metrics }: EnvoyOptions, { outbox, instruments, log }: SourceContext) {
+  const source = 'envoy_metrics'
+  const taker = await openSamples({ ...metrics, outbox, source, instruments })
+  return { [streamMetricsPath]: streamMetrics({ taker, outbox, instruments, log, source, cluster }) }
 }
 
 /** Goes on from what is published of connections that last. */

@@ -34,6 +34,8 @@ export interface HttpOptions {
   setting: string
   log: Logger
   instruments: Instruments
+  /** How a protocol says no, where a text is not enough: from the answer made here, why, and the request's Content-Type. */
+  refusal?: (answer: Answer, message: string, contentType: string | undefined) => Answer
   /** An encoding of the body that the receiver reads itself. */
   ownEncoding?: string
   /** Bytes of all bodies that are being taken; with more, senders are answered 503 and come again. */
@@ -52,6 +54,10 @@ export async function listenHttp(options: HttpOptions): Promise<AsyncDisposable 
   let underWay = 0
 
   async function answer(request: IncomingMessage): Promise<Answer> {
+    const refused: typeof plainRefusal = (status, message, headers) => {
+      const plain = plainRefusal(status, message, headers)
+      return options.refusal?.(plain, message, request.headers['content-type']) ?? plain
+    }
     const path = (request.url ?? '').split('?')[0]
     const receiver = Object.hasOwn(receivers, path) ? receivers[path] : undefined
     if (!maySend(request.headers.authorization)) return refused(401, 'expected a bearer token', { 'www-authenticate': 'Bearer' })
@@ -107,7 +113,7 @@ export async function listenHttp(options: HttpOptions): Promise<AsyncDisposable 
   }
 }
 
-const refused = (status: number, message: string, headers: Record<string, string> = {}): Answer => ({
+const plainRefusal = (status: number, message: string, headers: Record<string, string> = {}): Answer => ({
   status,
   headers: { 'content-type': 'text/plain; charset=utf-8', ...headers },
   body: message + '\n',

@@ -1,3 +1,5 @@
+import { failureFlags } from '../mesh/response-flags.ts'
+
 /** Digits as a number within 16 bits; 0 for anything else. */
 export function wholeNumber(text: string): number {
   return /^\d{1,5}$/.test(text) && Number(text) < 65536 ? Number(text) : 0
@@ -5,8 +7,6 @@ export function wholeNumber(text: string): number {
 
 /** Statuses of gRPC that say the server failed, as OpenTelemetry's conventions have them for servers. */
 const failures = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'])
-/** Flags of Envoy for requests it brought to no server, or back no answer of. */
-const failureFlags = new Set('LH UH UT LR UR UF UC UO NR URX SI UMSDR UPE NC OM DT DF'.split(' '))
 
 /** Whether the server failed: as for logs, and where there was no answer by the flags. */
 export function isFailure(status: number, grpcStatus: string, flags: string): boolean {

@@ -270,6 +270,17 @@ export class TextColumn implements Column {
     if (!out.ascii(bytes, start, end)) out.text(bytes.toString('utf8', start, end))
   }
 
+  /** The same; `view` is over the same bytes. */
+  setView(row: number, bytes: Buffer, view: DataView, start: number, end: number): void {
+    const out = this.#at(row)
+    if (!out.asciiWords(view, start, end)) out.text(bytes.toString('utf8', start, end))
+  }
+
+  /** Up to 63 bytes in hexadecimal. */
+  setHex(row: number, bytes: Buffer, start: number, length: number): void {
+    this.#at(row).hex(bytes, start, length)
+  }
+
   /** An empty text is one byte. */
   isDefault(): boolean {
     return this.#out.length <= this.#row + 1
@@ -357,6 +368,22 @@ export class NumbersColumn implements Column {
   }
 }
 
+/** A text as a block has it, in words. */
+export interface WrittenText {
+  words: Int32Array
+  /** Bytes, with those that say how long it is. */
+  length: number
+}
+
+export function wordsOfText(text: string): WrittenText {
+  const out = new Writer(64)
+  out.text(text)
+  const length = out.length
+  out.zeros(4 - (length & 3))
+  const bytes = Uint8Array.from(out.bytes())
+  return { words: new Int32Array(bytes.buffer), length }
+}
+
 /**
  * Map(String, String): cumulative ends, then all keys, then all values. Rows are set in ascending order, the last perhaps again; pairs
  * are kept as they are written.
@@ -398,6 +425,28 @@ export class AttributesColumn implements Column {
     this.#ends[this.#row] = ++this.#count
   }
 
+  /** The same of a key that is written already, as `wordsOfText` does; `view` is over the same bytes. */
+  addView(key: WrittenText, bytes: Buffer, view: DataView, start: number, end: number): void {
+    this.#keys.words(key.words, key.length)
+    if (!this.#values.asciiWords(view, start, end)) this.#values.text(bytes.toString('utf8', start, end))
+    this.#ends[this.#row] = ++this.#count
+  }
+
+  /** The same of a value that was made. */
+  addText(key: WrittenText, value: string): void {
+    this.#keys.words(key.words, key.length)
+    this.#values.text(value)
+    this.#ends[this.#row] = ++this.#count
+  }
+
+  /** Adds so many pairs whose keys and values were written by a Writer, each as a text. */
+  addWritten(keys: Uint8Array, values: Uint8Array, count: number): void {
+    this.#keys.copy(keys)
+    this.#values.copy(values)
+    this.#count += count
+    this.#ends[this.#row] = this.#count
+  }
+
   set(row: number, value: unknown): void {
     this.begin(row)
     for (const [key, text] of Object.entries(value as Readonly<Record<string, string>>)) this.add(key, text)
@@ -409,7 +458,9 @@ export class AttributesColumn implements Column {
 
   write(out: Writer, rows: number): void {
     if (this.#row >= rows) this.#cut()
-    for (let row = 0; row < rows; row++) out.uint64(row <= this.#row ? this.#ends[row] : this.#count)
+    const ends = new Uint32Array(rows * 2)
+    for (let row = 0; row < rows; row++) ends[row * 2] = row <= this.#row ? this.#ends[row] : this.#count
+    out.raw(ends)
     out.raw(this.#keys.bytes())
     out.raw(this.#values.bytes())
   }

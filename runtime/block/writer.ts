@@ -1,13 +1,22 @@
 /** Shorter texts have a length of one byte. */
 const shortText = 64
+/** And those up to here one of two. */
+const longText = 16383
+
+const hexDigit = (value: number) => '0123456789abcdef'.charCodeAt(value)
+/** For each byte its two digits. */
+const hexPairs = Uint16Array.from({ length: 256 }, (_, byte) => hexDigit(byte >>> 4) | (hexDigit(byte & 15) << 8))
+const viewOf = (bytes: Buffer) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /** Bytes of ClickHouse's Native format, growing as needed. */
 export class Writer {
   #bytes: Buffer
+  #view: DataView
   #at = 0
 
   constructor(capacity = 1 << 18) {
     this.#bytes = Buffer.allocUnsafe(capacity)
+    this.#view = viewOf(this.#bytes)
   }
 
   get length(): number {
@@ -19,6 +28,7 @@ export class Writer {
     const larger = Buffer.allocUnsafe(Math.max(this.#bytes.length * 2, this.#at + count))
     this.#bytes.copy(larger, 0, 0, this.#at)
     this.#bytes = larger
+    this.#view = viewOf(larger)
   }
 
   varuint(value: number): void {
@@ -76,6 +86,57 @@ export class Writer {
     bytes[start - 1] = length
     this.#at = start + length
     return true
+  }
+
+  /** As `ascii`, four bytes at a time and up to 16,383 of them, of a text that lies in the memory `source` is over. */
+  asciiWords(source: DataView, from: number, to: number): boolean {
+    const length = to - from
+    if (length > longText) return false
+    this.#room(length + 5)
+    const view = this.#view
+    const start = this.#at + (length < 128 ? 1 : 2)
+    const last = length - 4
+    let all = 0
+    for (let i = 0; i <= last; i += 4) {
+      const word = source.getInt32(from + i, true)
+      all |= word
+      view.setInt32(start + i, word, true)
+    }
+    for (let i = length & ~3; i < length; i++) {
+      const byte = source.getUint8(from + i)
+      all |= byte
+      view.setUint8(start + i, byte)
+    }
+    if ((all & 0x80808080) !== 0) return false
+    if (length < 128) view.setUint8(start - 1, length)
+    else view.setUint16(start - 2, (length & 127) | 128 | ((length >>> 7) << 8), true)
+    this.#at = start + length
+    return true
+  }
+
+  /** The first `length` bytes of memory that has at least one word more than it needs. */
+  words(words: Int32Array, length: number): void {
+    this.#room(length + 4)
+    const view = this.#view
+    for (let i = 0; i << 2 < length; i++) view.setInt32(this.#at + (i << 2), words[i], true)
+    this.#at += length
+  }
+
+  /** Up to 63 bytes as a text in hexadecimal. */
+  hex(source: Uint8Array, from: number, length: number): void {
+    this.#room(length * 2 + 1)
+    const view = this.#view
+    view.setUint8(this.#at, length * 2)
+    const start = this.#at + 1
+    for (let i = 0; i < length; i++) view.setUint16(start + 2 * i, hexPairs[source[from + i]], true)
+    this.#at = start + 2 * length
+  }
+
+  /** Bytes as they are. */
+  copy(bytes: Uint8Array): void {
+    this.#room(bytes.length)
+    this.#bytes.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   uint64(value: number): void {

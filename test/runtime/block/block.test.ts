@@ -1,7 +1,7 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { Block } from '../../../runtime/block/block.ts'
-import { NumberColumn, TextColumn, columnOf } from '../../../runtime/block/columns.ts'
+import { AttributesColumn, NumberColumn, TextColumn, columnOf, wordsOfText } from '../../../runtime/block/columns.ts'
 import { BlockError } from '../../../runtime/block/error.ts'
 import { Writer } from '../../../runtime/block/writer.ts'
 import { type Field, type FieldType, clickhouseTypes } from '../../../schema/field.ts'
@@ -227,4 +227,54 @@ test('texts are written from bytes as from strings, rows that were passed over o
   t.throws(() => column.set(2, 'earlier'), { instanceOf: RangeError })
   column.reset()
   t.deepEqual(written(1), [''])
+})
+
+test('texts and pairs copied by words, and bytes in hexadecimal, are what they are copied by letters', t => {
+  const text = fc.oneof(
+    fc.string({ maxLength: 12 }),
+    fc.string({ unit: 'grapheme', maxLength: 20 }),
+    fc
+      .tuple(fc.string({ minLength: 1, maxLength: 1 }), fc.constantFrom(126, 127, 128, 300, 16383, 16384))
+      .map(([letter, count]) => letter.repeat(count)),
+  )
+  const written = (column: { write(out: Writer, rows: number): void }, rows: number) => {
+    const out = new Writer(16)
+    column.write(out, rows)
+    return Buffer.from(out.bytes())
+  }
+  fc.assert(
+    fc.property(fc.array(fc.tuple(text, text), { maxLength: 6 }), fc.nat({ max: 5 }), (pairs, offset) => {
+      const parts = pairs.map(([, value]) => Buffer.from(value))
+      const bytes = Buffer.concat([Buffer.alloc(offset), ...parts])
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      const [texts, plainTexts] = [new TextColumn(), new TextColumn()]
+      const [hex, plainHex] = [new TextColumn(), new TextColumn()]
+      const [attributes, plainAttributes] = [new AttributesColumn(8), new AttributesColumn(8)]
+      attributes.begin(0)
+      plainAttributes.begin(0)
+      let at = offset
+      for (const [row, [key, value]] of pairs.entries()) {
+        const end = at + parts[row].length
+        texts.setView(row, bytes, view, at, end)
+        plainTexts.set(row, bytes.toString('utf8', at, end))
+        const digits = Math.min(63, end - at)
+        hex.setHex(row, bytes, at, digits)
+        plainHex.set(row, bytes.toString('hex', at, at + digits))
+        if (row % 2) attributes.addText(wordsOfText(key), value)
+        else attributes.addView(wordsOfText(key), bytes, view, at, end)
+        plainAttributes.add(key, value)
+        at = end
+      }
+      const [keys, values] = [new Writer(16), new Writer(16)]
+      for (const [key, value] of pairs) {
+        keys.text(key)
+        values.text(value)
+        plainAttributes.add(key, value)
+      }
+      attributes.addWritten(keys.bytes(), values.bytes(), pairs.length)
+      t.deepEqual(written(texts, 6), written(plainTexts, 6))
+      t.deepEqual(written(hex, 6), written(plainHex, 6))
+      t.deepEqual(written(attributes, 2), written(plainAttributes, 2))
+    }),
+  )
 })
