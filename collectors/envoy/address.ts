@@ -1,4 +1,4 @@
-import { AddressReader } from '../hubble/addresses.ts'
+import { AddressReader } from '../addresses.ts'
 import { Cursor, UndecodableError, bytesType } from '../protobuf/cursor.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 

@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { copyAddress, setTime, wordsOf } from '../hubble/columns.ts'
+import { copyAddress, setTime, wordsOf } from '../columns.ts'
 import { type Decision, flowDecisionColumns } from './decision.ts'
 import { type Entry, at } from './entry.ts'
 import { type Situation, flowColumns } from './situation.ts'

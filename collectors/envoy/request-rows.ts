@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { copyAddress, setTime, wordsOf } from '../hubble/columns.ts'
+import { copyAddress, setTime, wordsOf } from '../columns.ts'
 import { withoutSecrets } from '../mesh/secrets.ts'
 import { type Decision, requestDecisionColumns } from './decision.ts'
 import { type Entry, type Span, at } from './entry.ts'

@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { copyAddress, wordsOf } from './columns.ts'
+import { copyAddress, wordsOf } from '../columns.ts'
 import { ItemColumns, Numbering } from './item-columns.ts'
 import type { Known } from './known.ts'
 import { type Texts, endpointColumns } from './texts.ts'

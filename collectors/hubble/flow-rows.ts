@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { LabelColumn } from '../../runtime/block/columns.ts'
-import { copyAddress, setTime, wordsOf } from './columns.ts'
+import { copyAddress, setTime, wordsOf } from '../columns.ts'
 import { EndColumns, EndNumberings } from './end-columns.ts'
 import { EnumColumns } from './enum-columns.ts'
 import { ItemColumns, Numbering, inFlows } from './item-columns.ts'

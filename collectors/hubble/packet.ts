@@ -1,4 +1,4 @@
-import { AddressReader } from './addresses.ts'
+import { AddressReader } from '../addresses.ts'
 import { type Cursor, bytesType, varintType } from '../protobuf/cursor.ts'
 
 const ipVersions = [0, 4, 6]

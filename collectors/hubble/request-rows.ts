@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { setTime } from './columns.ts'
+import { setTime } from '../columns.ts'
 import { EndColumns, EndNumberings } from './end-columns.ts'
 import { EnumColumns } from './enum-columns.ts'
 import { ItemColumns, Numbering, inRequests } from './item-columns.ts'

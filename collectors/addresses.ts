@@ -1,5 +1,5 @@
-import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
-import { Interner } from '../protobuf/interner.ts'
+import { addressBytes, writeAddress } from '../runtime/block/address.ts'
+import { Interner } from './protobuf/interner.ts'
 
 const zero = 48
 const dot = 46
