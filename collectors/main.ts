@@ -13,7 +13,8 @@ export interface CollectOptions extends SourceOptions {
 }
 
 /** What people read who have connected nothing yet. */
-const noSource = 'no source is configured: say where Hubble is with collect.hubble.address (WEIR_HUBBLE_ADDRESS), or try weir up --demo'
+const noSource =
+  'no source is configured: say where Hubble is with collect.hubble.address (WEIR_HUBBLE_ADDRESS), name another below collect (collect.otlp: {}), or try weir up --demo'
 
 /** Runs the configured sources until the signal is aborted, then publishes what they had. */
 export async function runCollector({ bus, options }: { bus: Bus; options: CollectOptions }, context: ServiceContext): Promise<void> {

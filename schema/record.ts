@@ -62,13 +62,13 @@ const distinct = (name: string, about: string, column: string) =>
 
 /**
  * Buckets merged by their bounds. That each came is counted as well, since a sum by keys leaves out what is zero, and a bound that nothing was
- * below still says where the next bucket begins.
+ * below still says where the next bucket begins. Bounds and counts that do not belong together are in no rollup.
  */
 const buckets = (name: string, about: string, bounds: string, counts: string): Record<string, Measure> => ({
   [name]: {
     about,
     type: 'SimpleAggregateFunction(sumMap, Tuple(Array(Float64), Array(Float64), Array(UInt64)))',
-    raw: `sumMap(${bounds}, ${counts}, arrayWithConstant(length(${bounds}), toUInt64(1)))`,
+    raw: `sumMapIf(${bounds}, ${counts}, arrayWithConstant(length(${bounds}), toUInt64(1)), length(${bounds}) = length(${counts}))`,
     merge: `sumMap(${name})`,
     state: `sumMap(${name})`,
   },
