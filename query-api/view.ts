@@ -64,19 +64,19 @@ export interface RankedRows {
   by: readonly string[]
   /** Conditions that hold for all of them. */
   met: readonly string[]
-  /** Whether they are of a rollup, which has the edge as a column. */
+  /** Whether they are of a rollup, which has the edge and the place as columns. */
   stored: boolean
 }
 
 /** Columns that rankings add to the rows. */
 export function rankingColumns(names: readonly RankingName[], rows: RankedRows): string[] {
   if (names.length === 0) return []
-  const { kind, met } = rows
+  const { kind, met, stored } = rows
   const apart = names.filter(name => apartOf(name).length > 0)
   const placed = names.some(name => lastOf(name).length > 0)
   return [
     `${edgeSql(rows)} AS bucket_edge`,
-    ...(placed ? [`${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
+    ...(placed ? [stored ? 'place' : `${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
     ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
     ...apart.filter(name => lastOf(name).length > 0).map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
     `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,

@@ -1,6 +1,6 @@
 import { communityId, communityIdOver } from './community-id.ts'
 import { type Field, type FieldType, clickhouseTypes } from './field.ts'
-import { edgeNumber } from './ranking.ts'
+import { edgeNumber, placeNumber } from './ranking.ts'
 import { type Measure, type RecordKind, kinds } from './record.ts'
 import { spanEdge, spanEdgeDays } from './span-edge.ts'
 
@@ -101,14 +101,25 @@ const columnOf = (name: string, field: Field): ColumnDefinition => ({
   codec: codecs[field.type],
 })
 
-/** A rollup's number of the edge, stored as it is in every question that counts once. */
-const edgeColumn = (kind: 'flow' | 'request'): ColumnDefinition => ({
-  name: 'edge',
-  type: 'UInt64',
-  about: 'What two views must agree on to be views of the same traffic, as a number.',
-  expression: `MATERIALIZED ${edgeNumber(kind)}`,
-})
-const edgeColumns: Readonly<Record<string, readonly ColumnDefinition[]>> = { flow: [edgeColumn('flow')], request: [edgeColumn('request')] }
+/** A rollup's numbers of the edge and of the place, stored as they are in every question that counts once. */
+const edgeColumnsOf = (kind: 'flow' | 'request'): ColumnDefinition[] => [
+  {
+    name: 'edge',
+    type: 'UInt64',
+    about: 'What two views must agree on to be views of the same traffic, as a number.',
+    expression: `MATERIALIZED ${edgeNumber(kind)}`,
+  },
+  {
+    name: 'place',
+    type: 'UInt64',
+    about: 'Between which two workloads it was, as a number.',
+    expression: `MATERIALIZED ${placeNumber}`,
+  },
+]
+const edgeColumns: Readonly<Record<string, readonly ColumnDefinition[]>> = {
+  flow: edgeColumnsOf('flow'),
+  request: edgeColumnsOf('request'),
+}
 
 const conversation = (expression: string): ColumnDefinition => ({
   name: 'conversation',

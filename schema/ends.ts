@@ -9,7 +9,7 @@ export const ends = bothEnds({
   workload: { type: 'label', about: 'Owner of the pod of the end: a Deployment, DaemonSet…', completedBy: 'kubernetes', rollup: true },
   workload_kind: { type: 'label', about: 'Kind of the workload of the end.', completedBy: 'kubernetes', rollup: true },
   service: { type: 'label', about: 'Service clients call to reach the end, as namespace/name.', completedBy: 'kubernetes', rollup: true },
-  service_account: { type: 'label', about: 'Service account the pod of the end runs as.', completedBy: 'kubernetes' },
+  service_account: { type: 'label', about: 'Service account the pod of the end runs as.', completedBy: 'kubernetes', rollup: true },
   entity: { type: 'label', about: 'What the end is when it is no pod: world, host, remote-node, kube-apiserver…', rollup: true },
   identity: { type: 'uint32', about: 'Numeric security identity of the end; those from 16777216 on mean something on the reporter only.' },
   dns_name: { type: 'label', about: 'DNS names the reporter knows for the address of the end, joined by commas.' },

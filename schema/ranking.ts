@@ -43,8 +43,16 @@ export const edgeFields: Readonly<Record<'flow' | 'request', readonly string[]>>
 /** SQL of a number that records of one edge share. */
 export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields[kind].map(edgeField).join(', ')})`
 
-/** Where one reporter says more than another what both mean: the cluster of an end is the reporter's own, and outside is where no end is named. */
+/**
+ * Where one reporter says more than another what both mean: the cluster of an end is the reporter's own, and outside is where no end is named.
+ * An end whose workload nobody knows has the name of its service, which is what a proxy calls, or of its service account, which is what a
+ * certificate names (docs/decisions/0012-a-name-where-no-workload-is-known.md).
+ */
 function edgeField(name: string): string {
+  const end = name.slice(0, 4)
+  const service = (part: 1 | 2) => `splitByChar('/', ${end}service)[${part}]`
+  if (name.endsWith('_workload')) return `multiIf(${name} != '', ${name}, ${end}service != '', ${service(2)}, ${end}service_account)`
+  if (name.endsWith('_namespace')) return `if(${name} = '', ${service(1)}, ${name})`
   if (name.endsWith('_cluster')) return `if(${name} = '', cluster, ${name})`
   if (!name.endsWith('_entity')) return name
   return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
@@ -66,9 +74,12 @@ export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[
   request: ['source', 'reporter_kind', 'layer', 'direction'],
 }
 
-/** Socket translations, and packets still addressed to a service that are seen again once they go to its backend. */
+/** Socket translations, and packets still addressed to a service that are seen again once they go to its backend; a proxy sees none of these. */
 const untranslated = ['src', 'dst']
-  .map(end => `(${end}_service != '' AND ${end}_namespace = '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world'))`)
+  .map(
+    end =>
+      `(layer NOT IN ('l4_proxy', 'l7_proxy') AND ${end}_service != '' AND ${end}_namespace = '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world'))`,
+  )
   .join(' OR ')
 const notSocket = "type != 'sock'"
 const countable = [notSocket, "event != 'trace_sock'", `NOT (${untranslated})`] as const

@@ -279,6 +279,26 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['requests', 'error_ratio', 'latency_p95'] },
     [[4, null, null]],
   ],
+  'where a proxy knows no workload but its own, the service it calls and the certificate it sees make one edge of requests': [
+    {
+      request: [
+        ...minutes(5, { ...sidecar, direction: 'egress', dst_namespace: '', dst_workload: '', src_service_account: 'web', weight: 3 }),
+        ...minutes(5, { ...sidecar, direction: 'ingress', src_workload: '', src_service_account: 'web', weight: 2 }),
+      ],
+    },
+    { metrics: ['requests'] },
+    [[10]],
+  ],
+  'and one of connections': [
+    {
+      flow: [
+        ...minutes(5, { ...tcpLog, direction: 'egress', dst_namespace: '', dst_workload: '', bytes: 1100 }),
+        ...minutes(5, { ...tcpLog, src_workload: '', src_service_account: 'web', bytes: 1000 }),
+      ],
+    },
+    { metrics: ['bytes', 'connections'] },
+    [[5000, 5]],
+  ],
   'requests that metrics of both ends count are one edge, as the destination counted them': [
     { request: atBoth(counted).flatMap((record, i) => minutes(5, { ...record, weight: 10 + i, error: i === 1 })) },
     { metrics: ['requests', 'errors', 'error_ratio', 'latency_p95'] },

@@ -33,7 +33,7 @@ views AS (
     src_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    place,
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
@@ -79,7 +79,7 @@ views AS (
     errors AS measured_errors,
     responses AS measured_responses,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    place,
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(source, reporter_kind, layer, direction) / 2e19 AS view,
     multiIf(
@@ -138,8 +138,8 @@ views AS (
     policy_kind,
     policy_source,
     flows AS measured_flows,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
-    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', splitByChar('/', src_service)[1], src_namespace), if(dst_namespace = '', splitByChar('/', dst_service)[1], dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[2], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[2], dst_service_account), multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', splitByChar('/', src_service)[1], src_namespace), if(dst_namespace = '', splitByChar('/', dst_service)[1], dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[2], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[2], dst_service_account), if(protocol = 'grpc', 'http', protocol)) AS place,
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
     cityHash64(place, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_place,
@@ -153,7 +153,7 @@ views AS (
       4
     ) + view AS denials_view
   FROM (
-    SELECT bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network, sum(weight) AS flows
+    SELECT bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network, sum(weight) AS flows
     FROM (
       SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
       FROM flow
@@ -163,7 +163,7 @@ views AS (
         AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required'))
         AND (dst_pod LIKE {p1:String})
     )
-    GROUP BY bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_entity, dst_network
+    GROUP BY bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network
   )
 ),
 best_of_denials_edge AS (
@@ -195,13 +195,13 @@ views AS (
     dst_workload,
     flows AS measured_flows,
     cityHash64(bucket, edge) AS bucket_edge,
-    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), src_namespace, dst_namespace, src_workload, dst_workload, if(protocol = 'grpc', 'http', protocol)) AS place,
+    place,
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
     cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
     multiIf(
-      NOT (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
+      NOT (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
       source IN ('istio_metrics', 'linkerd_metrics'), 1,
@@ -238,7 +238,7 @@ views AS (
   FROM flow_1m
   WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
     AND type != 'sock'
-    AND (event != 'trace_sock' AND NOT ((src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
+    AND (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
 ),
 best_of_bucket_edge AS (
   SELECT bucket_edge, if(max(traffic_view) < 4 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best
