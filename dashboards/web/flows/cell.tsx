@@ -14,11 +14,14 @@ const tones: Readonly<Record<string, string>> = {
 
 const durations: ReadonlySet<string> = new Set(['latency', 'upstream_latency', 'duration', 'round_trip'])
 
+/** What names an end, the best first. A service has its namespace in its name. */
+const endNames = ['workload', 'pod', 'service', 'service_account', 'network', 'dns_name', 'entity', 'address']
+
 /** One end in words: namespace/workload, or what it is when it is no pod. */
 export function endOf(row: Row, end: 'src' | 'dst'): { field: string; value: string; space: string } {
   const text = (name: string) => String(row[`${end}_${name}`] ?? '')
-  const field = ['workload', 'pod', 'network', 'dns_name', 'entity', 'address'].find(name => text(name)) ?? 'address'
-  return { field: `${end}_${field}`, value: text(field), space: text('namespace') }
+  const field = endNames.find(name => text(name)) ?? 'address'
+  return { field: `${end}_${field}`, value: text(field), space: field === 'service' ? '' : text('namespace') }
 }
 
 /** A cell of the table of records. */
