@@ -7,8 +7,10 @@ import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { kinds } from '../../schema/record.ts'
 import { hubbleFeed } from './hubble-feed.ts'
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '4' }, late: { type: 'string', default: '0' } } })
-const feed = hubbleFeed()
+const { values } = parseArgs({
+  options: { seconds: { type: 'string', default: '4' }, late: { type: 'string', default: '0' }, pods: { type: 'string', default: '2000' } },
+})
+const feed = hubbleFeed({ pods: Number(values.pods) })
 const chunk = Buffer.concat(feed)
 const nodes = new Nodes()
 const builders = { flow: new BlockBuilder(kinds.flow), request: new BlockBuilder(kinds.request) }
