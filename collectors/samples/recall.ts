@@ -36,9 +36,8 @@ export async function recall(outbox: Pick<Outbox, 'published'>, source: string, 
   }
   for await (const published of outbox.published('sample', withinMs, within(furtherMs))) {
     newest = Math.max(newest, published.time)
-    readSamples(published, source, recalled, { told: published.time >= newest - apartMs ? told : undefined, most })
+    readSamples(published, source, recalled, { told: published.time >= newest - 2 * apartMs ? told : undefined, most })
   }
-  if (!recalled.series.size) return recalled
   for (const kind of ['request', 'flow'] as const)
     for await (const published of outbox.published(kind, withinMs, within(2 * apartMs))) readEdges(published, made)
   settle(recalled, told, made)
@@ -92,15 +91,17 @@ function append(growths: Growths, key: string, row: [number, number]): void {
   else growths.set(key, [row])
 }
 
+/**
+ * Compares sums: a row made after an earlier restart holds what was owed then as well, so rows cannot be matched one by one. Before the last
+ * minute of a series all is settled.
+ */
 function settle({ series, owed }: Recalled, told: Growths, made: Growths): void {
   for (const key of new Set([...told.keys(), ...made.keys()])) {
-    const [samples, edges] = [told.get(key) ?? [], made.get(key) ?? []]
-    const lastMade = edges.reduce((last, [time]) => Math.max(last, time), -Infinity)
-    const lastTold = series.get(key)?.time ?? -Infinity
-    const difference = after(samples, lastMade) - after(edges, lastTold)
+    const settled = (series.get(key)?.time ?? -Infinity) - apartMs * 1000
+    const difference = after(told.get(key) ?? [], settled) - after(made.get(key) ?? [], settled)
     if (difference !== 0) owed.set(key, difference)
   }
 }
 
-const after = (rows: readonly [time: number, growth: number][], last: number) =>
-  rows.reduce((all, [time, growth]) => (time > last ? all + growth : all), 0)
+const after = (rows: readonly [time: number, growth: number][], settled: number) =>
+  rows.reduce((all, [time, growth]) => (time > settled ? all + growth : all), 0)
