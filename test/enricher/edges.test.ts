@@ -59,8 +59,9 @@ async function openWorld(): Promise<World> {
   }
 }
 
+/** One after the other: side by side they would ask one server more than it answers at a time. */
 const promise = (title: string, run: (t: ExecutionContext, world: World) => Promise<void>) =>
-  test(title, async t => {
+  test.serial(title, async t => {
     if (!(await hasClickHouse(t))) return
     await using world = await openWorld()
     await run(t, world)
