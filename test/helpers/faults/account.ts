@@ -27,10 +27,13 @@ export async function balance(t: ExecutionContext, world: World): Promise<void> 
   const to = Math.floor(Date.now() / 1000) * 1000
   const { from, weir } = world
   const sent = await truth({ dataDir: weir.dataDir, from, to })
-  await until('all that was sent to be stored', async () => (await stored(world, to)) >= sent.flows, {
-    timeoutMs: catchUpMs,
-    everyMs: 250,
-  }).catch(async error => t.log(`${(error as Error).message}: ${await stored(world, to)} of ${sent.flows} flows`))
+  const wanted = { flow: sent.flows, request: sum(sent.requests) }
+  // Flows and requests travel apart: either may come last.
+  for (const kind of ['flow', 'request'] as const)
+    await until(`every ${kind} that was sent to be stored`, async () => (await stored(world, kind, to)) >= wanted[kind], {
+      timeoutMs: catchUpMs,
+      everyMs: 250,
+    }).catch(async error => t.log(`${(error as Error).message}: ${await stored(world, kind, to)} of ${wanted[kind]}`))
   weir.kill('demo', 'SIGSTOP')
   try {
     await untilQuiet(world)
@@ -76,8 +79,8 @@ async function countsOf({ clickhouse }: World, key: string, rest: string): Promi
 }
 
 /** How many flows are stored; none while the server does not answer. */
-async function stored(world: World, to: number): Promise<number> {
-  const counted = await countsOf(world, "''", `flow WHERE ${between(world, to)}`).catch(() => ({}))
+async function stored(world: World, kind: 'flow' | 'request', to: number): Promise<number> {
+  const counted = await countsOf(world, "''", `${kind} WHERE ${between(world, to)}`).catch(() => ({}))
   return sum(counted)
 }
 
