@@ -123,7 +123,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     stop,
     ended,
     ready,
-    following: async () => void (await until('Hubble to be followed', () => output.includes('following Hubble'))),
+    following: async () => void (await until('Hubble to be followed', () => output.includes('following Hubble'), { timeoutMs: 150_000 })),
     async [Symbol.asyncDispose]() {
       await stop()
       for (const line of processes()) process.kill(Number(line.split(' ')[0]), 'SIGKILL')
