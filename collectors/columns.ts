@@ -13,7 +13,7 @@ export function copyAddress(column: Uint32Array, row: number, words: Int32Array,
 }
 
 /** As WideColumn.setNumber, without a division by remainder. */
-export function setTime(column: WideColumn, row: number, time: number): void {
-  const high = Math.floor(time / 4294967296)
-  column.setWords(row, time - high * 4294967296, high)
+export function setWide(column: WideColumn, row: number, value: number): void {
+  const high = Math.floor(value / 4294967296)
+  column.setWords(row, value - high * 4294967296, high)
 }

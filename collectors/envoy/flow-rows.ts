@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { copyAddress, setTime, wordsOf } from '../columns.ts'
+import { copyAddress, setWide, wordsOf } from '../columns.ts'
 import { type Decision, flowDecisionColumns } from './decision.ts'
 import { type Entry, at } from './entry.ts'
 import { type Situation, flowColumns } from './situation.ts'
@@ -106,10 +106,10 @@ export class FlowRows {
   }
 
   #writeNumbers(row: number, { weight }: Entry, { time, received, bytes, duration, connections }: Part): void {
-    setTime(this.#wides.time, row, time)
-    setTime(this.#wides.received, row, received)
-    setTime(this.#wides.bytes, row, bytes)
-    setTime(this.#wides.duration, row, duration)
+    setWide(this.#wides.time, row, time)
+    setWide(this.#wides.received, row, received)
+    setWide(this.#wides.bytes, row, bytes)
+    setWide(this.#wides.duration, row, duration)
     this.#numbers.connections[row] = connections
     this.#numbers.weight[row] = weight
   }

@@ -1,7 +1,7 @@
 import { Cursor } from '../protobuf/cursor.ts'
 import type { Decision } from './decision.ts'
 import type { Details, Flags } from './parts.ts'
-import { type Struct, readPair, readStruct, textOf } from './struct.ts'
+import { type Struct, readPairs, readStruct, textOf } from './struct.ts'
 
 /** What Envoy's RBAC filters left in the metadata of an entry. */
 export interface Rbac {
@@ -29,23 +29,12 @@ export function readMetadata(bytes: Buffer, start: number, end: number): Rbac {
   const rbac = noRbac()
   const cursor = new Cursor()
   cursor.open(bytes, start, end)
-  while (cursor.at < end) {
-    const tag = cursor.tag()
-    if (tag !== 10) {
-      cursor.skip(tag)
-      continue
-    }
-    cursor.span()
-    const after = cursor.at
-    readPair(cursor, cursor.start, after, (filter, from, to) => {
-      if (from < 0) return
-      const struct = readStruct(bytes, from, to)
-      if (filters.includes(filter)) readRbac(struct, rbac)
-      rbac.traceId ||= traceIdIn(struct)
-    })
-    cursor.at = after
-  }
-  cursor.close(end)
+  readPairs(cursor, end, (filter, from, to) => {
+    if (from < 0) return
+    const struct = readStruct(bytes, from, to)
+    if (filters.includes(filter)) readRbac(struct, rbac)
+    rbac.traceId ||= traceIdIn(struct)
+  })
   return rbac
 }
 

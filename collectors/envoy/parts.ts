@@ -1,5 +1,5 @@
 import { type ClusterName, readClusterName } from '../mesh/cluster-name.ts'
-import { grpcStatusText } from '../mesh/grpc-status.ts'
+import { grpcStatusText, isGrpcServerError } from '../mesh/grpc-status.ts'
 import { readIdentity } from '../mesh/identity.ts'
 import { type Denial, readDenial } from '../mesh/rbac.ts'
 import { failureFlags, flagsText, responseFlags } from '../mesh/response-flags.ts'
@@ -71,7 +71,6 @@ const medium = 4 << 20
 const large = 8 << 20
 const maxCanonical = 16_384
 const unauthorized = 13
-const grpcFailures = new Set(['UNKNOWN', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS'])
 const tlsVersions = ['', 'TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3']
 const structType = 'type.googleapis.com/google.protobuf.Struct'
 
@@ -173,7 +172,7 @@ function readDetails(bytes: Buffer, start: number, end: number): Details {
 
 function readGrpc(bytes: Buffer, start: number, end: number): GrpcStatus {
   const text = grpcStatusText(textAt(bytes, start, end))
-  return { words: new Words(text), failed: grpcFailures.has(text) }
+  return { words: new Words(text), failed: isGrpcServerError(text) }
 }
 
 interface FieldValue {

@@ -1,3 +1,4 @@
+import { wideAt } from '../../runtime/block/block.ts'
 import type { Outbox, Published } from '../outbox.ts'
 import type { Counted } from './connections.ts'
 
@@ -10,7 +11,6 @@ export interface Recalled {
 }
 
 const maxConnections = 100_000
-const wide = 4294967296
 
 /**
  * What collectors have published of connections that last, in the last `withinMs`: the sum of their rows is what was counted of them. What
@@ -41,12 +41,10 @@ function addBlock(published: Published, { open, tellers }: Recalled): void {
     if (reasons.codes[row] !== active || !ids[row]) continue
     tellers.add(reporters.keys[reporters.codes[row]])
     const known = open.get(ids[row]) ?? { received: 0, sent: 0, until: 0 }
-    const count = numberAt(bytes, row)
+    const count = wideAt(bytes, row)
     if (replies.codes[row] === yes) known.sent += count
     else known.received += count
-    known.until = Math.max(known.until, numberAt(times, row))
+    known.until = Math.max(known.until, wideAt(times, row))
     open.set(ids[row], known)
   }
 }
-
-const numberAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * wide

@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { copyAddress, setTime, wordsOf } from '../columns.ts'
+import { copyAddress, setWide, wordsOf } from '../columns.ts'
 import { withoutSecrets } from '../mesh/secrets.ts'
 import { type Decision, requestDecisionColumns } from './decision.ts'
 import { type Entry, type Span, at } from './entry.ts'
@@ -121,16 +121,16 @@ export class RequestRows {
     numbers.srcPort[row] = addresses.ports[at.client]
     numbers.dstPort[row] = addresses.ports[at.server]
     numbers.weight[row] = entry.weight
-    setTime(this.#wides.requestBytes, row, entry.requestBytes)
-    setTime(this.#wides.responseBytes, row, entry.responseBytes)
+    setWide(this.#wides.requestBytes, row, entry.requestBytes)
+    setWide(this.#wides.responseBytes, row, entry.responseBytes)
   }
 
   #writeTimes(row: number, entry: Entry, time: number, received: number): void {
     const { lastDownstreamTx, duration, firstUpstreamTx: sent, firstUpstreamRx: answered } = entry
-    setTime(this.#wides.time, row, time)
-    setTime(this.#wides.received, row, received)
-    setTime(this.#wides.latency, row, Math.max(0, lastDownstreamTx < 0 ? duration : lastDownstreamTx))
-    if (sent >= 0 && answered > sent) setTime(this.#wides.upstreamLatency, row, answered - sent)
+    setWide(this.#wides.time, row, time)
+    setWide(this.#wides.received, row, received)
+    setWide(this.#wides.latency, row, Math.max(0, lastDownstreamTx < 0 ? duration : lastDownstreamTx))
+    if (sent >= 0 && answered > sent) setWide(this.#wides.upstreamLatency, row, answered - sent)
   }
 
   #writeTexts(row: number, entry: Entry): void {

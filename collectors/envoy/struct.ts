@@ -35,6 +35,18 @@ interface Budget {
 
 function structOf(cursor: Cursor, end: number, budget: Budget, depth: number): Struct {
   const struct = new Map<string, Value>()
+  readPairs(cursor, end, (key, valueStart, valueEnd) => {
+    if (budget.values-- <= 0) return
+    const value = valueStart < 0 ? '' : valueAt(cursor, valueStart, valueEnd, budget, depth)
+    if (value !== undefined) struct.set(key, value)
+  })
+  return struct
+}
+
+type TakePair = (key: string, valueStart: number, valueEnd: number) => void
+
+/** The entries of a map that is field 1 of the message that ends there; `take` may move the cursor. */
+export function readPairs(cursor: Cursor, end: number, take: TakePair): void {
   while (cursor.at < end) {
     const tag = cursor.tag()
     if (tag !== 10) {
@@ -43,24 +55,14 @@ function structOf(cursor: Cursor, end: number, budget: Budget, depth: number): S
     }
     cursor.span()
     const after = cursor.at
-    readPair(cursor, cursor.start, after, (key, valueStart, valueEnd) => {
-      if (budget.values-- <= 0) return
-      const value = valueStart < 0 ? '' : valueAt(cursor, valueStart, valueEnd, budget, depth)
-      if (value !== undefined) struct.set(key, value)
-    })
+    readPair(cursor, cursor.start, after, take)
     cursor.at = after
   }
   cursor.close(end)
-  return struct
 }
 
 /** The key and the place of the value of an entry of a map; a value that is not there is at -1. */
-export function readPair(
-  cursor: Cursor,
-  start: number,
-  end: number,
-  take: (key: string, valueStart: number, valueEnd: number) => void,
-): void {
+export function readPair(cursor: Cursor, start: number, end: number, take: TakePair): void {
   let key = ''
   let valueStart = -1
   let valueEnd = -1

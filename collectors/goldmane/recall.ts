@@ -1,4 +1,4 @@
-import type { Block } from '../../runtime/block/block.ts'
+import { type Block, wideAt } from '../../runtime/block/block.ts'
 import type { Outbox } from '../outbox.ts'
 import { type Counted, nothing } from './counted.ts'
 
@@ -21,8 +21,6 @@ export async function recall(outbox: Pick<Outbox, 'published'>, counted: Counted
     load(published.block(), published.ids, counted)
   }
 }
-
-const wideAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296
 
 function load(block: Block, bytes: Uint8Array, counted: Counted): void {
   const ids = new Int32Array(new Uint8Array(bytes).buffer)

@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { LabelColumn } from '../../runtime/block/columns.ts'
-import { copyAddress, setTime, wordsOf } from '../columns.ts'
+import { copyAddress, setWide, wordsOf } from '../columns.ts'
 import { EndColumns, EndNumberings } from './end-columns.ts'
 import { EnumColumns } from './enum-columns.ts'
 import { ItemColumns, Numbering, inFlows } from './item-columns.ts'
@@ -112,8 +112,8 @@ export class FlowRows {
 
   write(message: FlowMessage, received: number): void {
     const row = this.#builder.rows
-    setTime(this.#wides.time, row, message.time)
-    setTime(this.#wides.received, row, received)
+    setWide(this.#wides.time, row, message.time)
+    setWide(this.#wides.received, row, received)
     this.#node.set(row, message.nodeName)
     this.#event.set(row, message.type, message.event, message.verdict, message.observationPoint)
     this.#way.set(row, message.direction, message.isReply, message.traceReason, message.packet.protocol)

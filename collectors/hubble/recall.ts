@@ -1,3 +1,4 @@
+import { wideAt } from '../../runtime/block/block.ts'
 import type { Origin, Outbox, Published } from '../outbox.ts'
 import { type Nodes, type ReportingNode, activeAmong, fullNameOf } from './nodes.ts'
 import type { Peer } from './peer.ts'
@@ -132,8 +133,6 @@ function hearSilent(found: readonly Found[], { flow, request }: Memories, { peer
       }
 }
 
-const timeAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296
-
 /** The last time of each node, and of each peer the oldest L7 flow whose request was not published before the end: the kinds travel apart. */
 function hear({ published, senders }: Found, nodes: Nodes, requests: Remembered, unrequested: Map<Peer, number>): void {
   const block = published.block()
@@ -150,7 +149,7 @@ function hear({ published, senders }: Found, nodes: Nodes, requests: Remembered,
       sender = { node, heardFrom: heardFrom(node, senders) }
       known.set(key, sender)
     }
-    const time = timeAt(times, row)
+    const time = wideAt(times, row)
     if (sender.heardFrom.length) sender.node.last = Math.max(sender.node.last, time)
     if (types.codes[row] === l7 && time > requests.horizon && !requests.has(ids[row * 2], ids[row * 2 + 1]))
       for (const peer of sender.heardFrom) unrequested.set(peer, Math.min(unrequested.get(peer) ?? Infinity, time))

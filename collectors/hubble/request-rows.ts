@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import { setTime } from '../columns.ts'
+import { setWide } from '../columns.ts'
 import { EndColumns, EndNumberings } from './end-columns.ts'
 import { EnumColumns } from './enum-columns.ts'
 import { ItemColumns, Numbering, inRequests } from './item-columns.ts'
@@ -109,8 +109,8 @@ export class RequestRows {
   write(message: FlowMessage, received: number): void {
     const row = this.#builder.rows
     const { l7 } = message
-    setTime(this.#wides.time, row, message.time)
-    setTime(this.#wides.received, row, received)
+    setWide(this.#wides.time, row, message.time)
+    setWide(this.#wides.received, row, received)
     this.#wides.latency.setWords(row, l7.latencyLow, l7.latencyHigh)
     this.#node.set(row, message.nodeName)
     this.#writeCommon(row, message)

@@ -1,20 +1,16 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { AddressColumn, WideColumn } from '../../runtime/block/columns.ts'
+import type { WideColumn } from '../../runtime/block/columns.ts'
+import { setWide, wordsOf } from '../columns.ts'
 import { LabelCodes } from './label-codes.ts'
 import { directionName, endReasonName, protocolName } from './vocabulary.ts'
 import { rawWord } from './wire.ts'
 
-const word = 4294967296
 /** The third word of an IPv4 address in IPv6 form, as it lies in memory. */
 export const mapped = 0xffff0000
 
-const wordsOf = (column: AddressColumn) => new Uint32Array(column.bytes.buffer, column.bytes.byteOffset, column.bytes.byteLength / 4)
-
 /** A whole number from 0 to 2^53; what is less or no number becomes 0. */
-export function setWide(column: WideColumn, row: number, value: number): void {
-  if (!(value > 0)) return column.setWords(row, 0, 0)
-  const high = Math.floor(value / word)
-  column.setWords(row, value - high * word, high)
+export function setWhole(column: WideColumn, row: number, value: number): void {
+  setWide(column, row, value > 0 ? value : 0)
 }
 
 /** An address of 4 or 16 bytes; `zero` is the third word of 0.0.0.0, which may stand for no address. */

@@ -1,5 +1,5 @@
 import type { LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
-import { type FlowColumns, mapped, setWide, writeWords } from './columns.ts'
+import { type FlowColumns, mapped, setWhole, writeWords } from './columns.ts'
 import type { CopyName } from './elements.ts'
 import type { Run } from './run.ts'
 import { dropReason, firewallEvents, firewallReason } from './vocabulary.ts'
@@ -142,7 +142,7 @@ function intoNumbers(values: Uint8Array | Uint16Array | Uint32Array | Float64Arr
 function intoWide(column: WideColumn): Copy {
   return (bytes, at, length, stride, count, row) => {
     if (length === 8) for (let i = 0; i < count; i++, at += stride) column.setWords(row + i, uint32(bytes, at + 4), uint32(bytes, at))
-    else for (let i = 0; i < count; i++, at += stride) setWide(column, row + i, uint(bytes, at, length))
+    else for (let i = 0; i < count; i++, at += stride) setWhole(column, row + i, uint(bytes, at, length))
   }
 }
 

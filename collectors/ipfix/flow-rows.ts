@@ -1,6 +1,6 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import type { LabelColumn } from '../../runtime/block/columns.ts'
-import { FlowColumns, mapped, setWide, writeWords } from './columns.ts'
+import { FlowColumns, mapped, setWhole, writeWords } from './columns.ts'
 import { type Copy, makeCopies } from './copies.ts'
 import { copies } from './elements.ts'
 import type { Packet } from './packet.ts'
@@ -72,9 +72,9 @@ export class FlowRows {
       this.#finishProtocol(row, run.protocol[i])
       const time = run.endOf(i)
       const length = run.lengthOf(i)
-      setWide(wides.time, row, time)
-      setWide(wides.received, row, received)
-      if (length) setWide(wides.duration, row, length * 1000)
+      setWhole(wides.time, row, time)
+      setWhole(wides.received, row, received)
+      if (length) setWhole(wides.duration, row, length * 1000)
       this.builder.next(time)
     }
   }
@@ -112,8 +112,8 @@ export class FlowRows {
     this.#samplePacket(row, bytes, sample.packet)
     labels.interface.codes[row] = labels.interface.code(session.interfaceName(sample.input))
     labels.outInterface.codes[row] = labels.outInterface.code(session.interfaceName(sample.output))
-    setWide(wides.bytes, row, sample.bytes)
-    setWide(wides.packets, row, 1)
+    setWhole(wides.bytes, row, sample.bytes)
+    setWhole(wides.packets, row, 1)
     if (sample.rate > 0) numbers.weight[row] = sample.rate
     numbers.srcAs[row] = sample.srcAs
     numbers.dstAs[row] = sample.dstAs

@@ -1,6 +1,7 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { AddressColumn, LabelColumn } from '../../runtime/block/columns.ts'
+import type { LabelColumn } from '../../runtime/block/columns.ts'
 import { threeWay } from '../../schema/vocabulary.ts'
+import { wordsOf } from '../columns.ts'
 import { Choice } from './choice.ts'
 import {
   type Decision,
@@ -204,8 +205,6 @@ const widesOf = (builder: BlockBuilder) => ({
   droppedBytes: builder.wides('dropped_bytes'),
   droppedPackets: builder.wides('dropped_packets'),
 })
-
-const wordsOf = ({ bytes }: AddressColumn) => new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 
 function copy(from: Uint32Array, place: number, to: Uint32Array, row: number): void {
   for (let word = 0; word < 4; word++) to[row * 4 + word] = from[place * 4 + word]

@@ -1,3 +1,4 @@
+import { prefixed } from './ends.ts'
 import type { Flow } from '../../schema/flow.ts'
 import type { Facts } from './facts.ts'
 import { at } from './keys.ts'
@@ -110,9 +111,6 @@ function endOf(said: Said, side: 'source' | 'destination') {
     node: k8s('node'),
   }
 }
-
-const prefixed = (prefix: 'src_' | 'dst_', end: ReturnType<typeof endOf>): Partial<Flow> =>
-  Object.fromEntries(Object.entries(end).map(([name, value]) => [prefix + name, value]))
 
 function numberOf(text: string): number {
   const value = Number(text)

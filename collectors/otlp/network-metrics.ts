@@ -1,3 +1,4 @@
+import { prefixed } from './ends.ts'
 import type { Flow } from '../../schema/flow.ts'
 import { directions, protocols } from '../../schema/vocabulary.ts'
 import type { Maker } from './maker.ts'
@@ -67,9 +68,6 @@ function endOf(said: Said, side: 'src' | 'dst') {
 }
 
 const isReply = (direction: string) => (direction === 'request' ? 'no' : direction === 'response' ? 'yes' : 'unknown')
-
-const prefixed = (prefix: 'src_' | 'dst_', end: ReturnType<typeof endOf>): Partial<Flow> =>
-  Object.fromEntries(Object.entries(end).map(([name, value]) => [prefix + name, value]))
 
 function portOf(text: string): number {
   const port = Number(text)

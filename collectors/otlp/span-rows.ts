@@ -1,6 +1,7 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { AddressColumn, LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
+import type { LabelColumn } from '../../runtime/block/columns.ts'
 import { requestProtocols, spanKinds, spanStatuses } from '../../schema/vocabulary.ts'
+import { setWide, wordsOf } from '../columns.ts'
 import { cutText } from './any-value.ts'
 import { Call } from './call.ts'
 import { Counterpart } from './counterpart.ts'
@@ -241,16 +242,7 @@ function put(column: Uint32Array, row: number, address: Uint32Array): void {
   column[start + 3] = address[3]
 }
 
-const wordsOf = ({ bytes }: AddressColumn) =>
-  new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Uint32Array.BYTES_PER_ELEMENT)
-
 function isZero(bytes: Buffer, start: number): boolean {
   for (let i = 0; i < spanIdBytes; i++) if (bytes[start + i] !== 0) return false
   return true
-}
-
-/** As WideColumn.setNumber, without a division by remainder. */
-function setWide(column: WideColumn, row: number, value: number): void {
-  const high = Math.floor(value / 4294967296)
-  column.setWords(row, value - high * 4294967296, high)
 }

@@ -1,3 +1,4 @@
+import { wideAt } from '../../runtime/block/block.ts'
 import type { Outbox, Published } from '../outbox.ts'
 import { metricSources } from '../../schema/ranking.ts'
 import type { Last } from './growth.ts'
@@ -44,8 +45,6 @@ export async function recall(outbox: Pick<Outbox, 'published'>, source: string, 
   return recalled
 }
 
-const timeAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296
-
 function readSamples(
   published: Published,
   source: string,
@@ -58,7 +57,7 @@ function readSamples(
   const [values, deltas] = [block.numbers('value'), block.numbers('delta')]
   for (let row = 0; row < block.rows; row++) {
     if (sources.keys[sources.codes[row]] !== source) continue
-    const time = timeAt(times, row)
+    const time = wideAt(times, row)
     const target = targetKey({ reporter: reporters.keys[reporters.codes[row]], cluster: clusters.keys[clusters.codes[row]] })
     targets.set(target, Math.min(targets.get(target) ?? Infinity, time))
     const key = numberKey(numbers[row * 2], numbers[row * 2 + 1])
@@ -80,8 +79,8 @@ function readEdges(published: Published, made: Growths): void {
   const connections = isFlow ? block.numbers('connections') : undefined
   for (let row = 0; row < block.rows; row++) {
     if (!edgeSources.has(sources.keys[sources.codes[row]])) continue
-    const growth = (bytes && timeAt(bytes, row)) || connections?.[row] || weights[row]
-    append(made, numberKey(ids[row * 2], ids[row * 2 + 1]), [timeAt(times, row), growth])
+    const growth = (bytes && wideAt(bytes, row)) || connections?.[row] || weights[row]
+    append(made, numberKey(ids[row * 2], ids[row * 2 + 1]), [wideAt(times, row), growth])
   }
 }
 

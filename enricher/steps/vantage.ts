@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js'
+import { wideAt } from '../../runtime/block/block.ts'
 import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
 import { directions } from '../../schema/vocabulary.ts'
 import type { Draft, Step } from '../step.ts'
@@ -36,7 +37,7 @@ export function vantage(objects: ObjectTable): Step {
     for (let row = 0; row < block.rows; row++) {
       if (!ours[names.codes[row]]) continue
       if (codes[row] === unknown) {
-        const time = times[row * 2] + times[row * 2 + 1] * 4294967296
+        const time = wideAt(times, row)
         const node = nodeAt(clusters.keys[clusters.codes[row]], reporters.keys[reporters.codes[row]], time)
         codes[row] = sideOf(node, from.keys[from.codes[row]], to.keys[to.codes[row]])
       }

@@ -16,6 +16,9 @@ export interface Labels {
   codes: Uint8Array | Uint16Array | Uint32Array
 }
 
+/** The number of a row among pairs of words, as `words` gives them. */
+export const wideAt = (words: Uint32Array, row: number) => words[row * 2] + words[row * 2 + 1] * 4294967296
+
 /**
  * A block as it came, in Native format. Columns are found at once and decoded when asked for. Where the kind of its records is known, a
  * column that is absent is read as its defaults.
@@ -176,7 +179,7 @@ export class Block {
     }
     if (type === 'UInt64' || type === "DateTime64(6, 'UTC')") {
       const words = this.words(name)
-      return Array.from({ length: this.rows }, (_, row) => words[row * 2] + words[row * 2 + 1] * 4294967296)
+      return Array.from({ length: this.rows }, (_, row) => wideAt(words, row))
     }
     if (type === 'IPv6') {
       const bytes = this.addresses(name)

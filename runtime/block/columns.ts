@@ -301,21 +301,20 @@ export class TextColumn implements Column {
   }
 }
 
-const noTexts: readonly string[] = []
-const noNumbers: readonly number[] = []
-
-/** Array(String): cumulative ends, then all the texts. */
-export class TextsColumn implements Column {
-  readonly type: ClickHouseType = 'Array(String)'
-  readonly #lists: (readonly string[])[]
+/** Array(…): cumulative ends, then all the items. */
+abstract class ListsColumn<T> implements Column {
+  abstract readonly type: ClickHouseType
+  readonly #lists: (readonly T[])[]
   #isEmpty = true
 
   constructor(capacity: number) {
-    this.#lists = Array.from({ length: capacity }, () => noTexts)
+    this.#lists = Array.from({ length: capacity }, () => nothing)
   }
 
+  protected abstract writeItems(out: Writer, items: readonly T[]): void
+
   set(row: number, value: unknown): void {
-    this.#lists[row] = value as readonly string[]
+    this.#lists[row] = value as readonly T[]
     this.#isEmpty = false
   }
 
@@ -327,44 +326,32 @@ export class TextsColumn implements Column {
     if (this.#isEmpty) return out.zeros(rows * 8)
     let end = 0
     for (let row = 0; row < rows; row++) out.uint64((end += this.#lists[row].length))
-    for (let row = 0; row < rows; row++) for (const text of this.#lists[row]) out.text(text)
+    for (let row = 0; row < rows; row++) this.writeItems(out, this.#lists[row])
   }
 
   reset(rows: number): void {
-    if (!this.#isEmpty) this.#lists.fill(noTexts, 0, rows)
+    if (!this.#isEmpty) this.#lists.fill(nothing, 0, rows)
     this.#isEmpty = true
   }
 }
 
-/** Array(Float64): cumulative ends, then all the numbers. */
-export class NumbersColumn implements Column {
-  readonly type: ClickHouseType = 'Array(Float64)'
-  readonly #lists: (readonly number[])[]
-  #isEmpty = true
+const nothing: readonly never[] = []
 
-  constructor(capacity: number) {
-    this.#lists = Array.from({ length: capacity }, () => noNumbers)
+/** Array(String). */
+export class TextsColumn extends ListsColumn<string> {
+  readonly type = 'Array(String)'
+
+  protected writeItems(out: Writer, texts: readonly string[]): void {
+    for (const text of texts) out.text(text)
   }
+}
 
-  set(row: number, value: unknown): void {
-    this.#lists[row] = value as readonly number[]
-    this.#isEmpty = false
-  }
+/** Array(Float64). */
+export class NumbersColumn extends ListsColumn<number> {
+  readonly type = 'Array(Float64)'
 
-  isDefault(): boolean {
-    return this.#isEmpty
-  }
-
-  write(out: Writer, rows: number): void {
-    if (this.#isEmpty) return out.zeros(rows * 8)
-    let end = 0
-    for (let row = 0; row < rows; row++) out.uint64((end += this.#lists[row].length))
-    for (let row = 0; row < rows; row++) out.raw(Float64Array.from(this.#lists[row]))
-  }
-
-  reset(rows: number): void {
-    if (!this.#isEmpty) this.#lists.fill(noNumbers, 0, rows)
-    this.#isEmpty = true
+  protected writeItems(out: Writer, numbers: readonly number[]): void {
+    out.raw(Float64Array.from(numbers))
   }
 }
 
