@@ -4,8 +4,9 @@ import { describe } from '../runtime/log.ts'
 import { type ServiceContext, untilAborted } from '../runtime/service.ts'
 import { component } from '../runtime/telemetry.ts'
 import { type SourceOptions, sources } from './index.ts'
+import { openObjectLog } from './objects.ts'
 import { openPublisher } from './publisher.ts'
-import type { Source, SourceStatus } from './source.ts'
+import type { ObjectSourceContext, Source, SourceStatus } from './source.ts'
 
 export interface CollectOptions extends SourceOptions {
   /** Names this collector on the bus. */
@@ -24,7 +25,12 @@ export async function runCollector({ bus, options }: { bus: Bus; options: Collec
   context.status('sources', { ready: true, reason, detail: configured.map(({ name }) => name) })
   await Promise.all(
     configured.map(source =>
-      runSource(source as Source<unknown>, options[source.name as keyof SourceOptions], { bus, collector: options.name }, context),
+      runSource(
+        source as Source<unknown, ObjectSourceContext>,
+        options[source.name as keyof SourceOptions],
+        { bus, collector: options.name },
+        context,
+      ),
     ),
   )
   if (!configured.length) await untilAborted(context.signal)
@@ -32,16 +38,18 @@ export async function runCollector({ bus, options }: { bus: Bus; options: Collec
 
 /** One source with a publisher of its own, so that a slow one holds up nobody else. */
 async function runSource(
-  source: Source<unknown>,
+  source: Source<unknown, ObjectSourceContext>,
   options: unknown,
   { bus, collector }: { bus: Bus; collector: string },
   context: ServiceContext,
 ) {
   const instruments = component('source', source.name)
   const log = context.log.child({ source: source.name })
+  const name = `${collector}/${source.name}`
+  const objects = openObjectLog({ bus, collector: name, log, signal: context.signal })
   await using outbox = openPublisher({
     bus,
-    collector: `${collector}/${source.name}`,
+    collector: name,
     log,
     instruments,
     signal: context.signal,
@@ -50,6 +58,7 @@ async function runSource(
   try {
     await source.run(options, {
       outbox,
+      objects,
       signal: context.signal,
       log,
       instruments,

@@ -1,5 +1,6 @@
 import type { Logger } from '../runtime/log.ts'
 import type { Instruments } from '../runtime/telemetry.ts'
+import type { ObjectLog } from './objects.ts'
 import type { Outbox } from './outbox.ts'
 
 /** What a running source is given. */
@@ -13,6 +14,11 @@ export interface SourceContext {
   status(status: SourceStatus): void
 }
 
+/** What a source is given that tells of objects. */
+export interface ObjectSourceContext extends SourceContext {
+  objects: ObjectLog
+}
+
 export interface SourceStatus {
   ready: boolean
   reason?: string
@@ -21,10 +27,10 @@ export interface SourceStatus {
 }
 
 /** A kind of agent. Runs until `signal` is aborted; rejects only when it can never work. */
-export interface Source<Options> {
+export interface Source<Options, Context extends SourceContext = SourceContext> {
   name: string
   about: string
   /** JSON Schema of its options, the configuration below `collect.<name>`. */
   options: object
-  run(options: Options, context: SourceContext): Promise<void>
+  run(options: Options, context: Context): Promise<void>
 }

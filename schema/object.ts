@@ -3,7 +3,18 @@ import type { Fields, RecordOf } from './field.ts'
 /** End of an interval that has not ended: 2100-01-01 in microseconds. */
 export const openEnd = 4_102_444_800_000_000
 
-export const objectKinds = ['pod', 'service', 'node', 'namespace', 'service_account', 'workload', 'network_policy', 'identity'] as const
+/** `cluster` is the cluster itself: what is told of its objects is complete up to the `time` of its newest version. */
+export const objectKinds = [
+  'pod',
+  'service',
+  'node',
+  'namespace',
+  'service_account',
+  'workload',
+  'network_policy',
+  'identity',
+  'cluster',
+] as const
 
 /** One version of a Kubernetes, policy or identity object and the interval in which it was true. */
 export const objectFields = {
@@ -16,6 +27,10 @@ export const objectFields = {
   uid: { type: 'text', about: 'UID of the object.' },
   valid_from: { type: 'time', about: 'Since when it was so.' },
   valid_to: { type: 'time', about: 'Until when it was so; 2100-01-01 while it still is.' },
+  ended_after: {
+    type: 'time',
+    about: 'Where nobody saw it end: when it was surely still so. From then until valid_to it may have been. 0 where the end is known.',
+  },
   addresses: { type: 'texts', about: 'Addresses of the pod or node; cluster and load-balancer addresses of the service.' },
   ports: { type: 'texts', about: 'Ports of the service or containers, as protocol/port.' },
   host_network: { type: 'bool', about: 'Whether the pod shares the addresses of its node.' },

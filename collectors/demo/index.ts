@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import type { Logger } from '../../runtime/log.ts'
 import type { ObjectVersion } from '../../schema/object.ts'
+import { openObjectLog } from '../objects.ts'
 import { Lives } from './lives.ts'
 import { asKnownAt, changesBetween, versionsBetween } from './objects.ts'
 import { type Plan, openPlan, writePlan } from './plan.ts'
-import { openObjectPublisher } from './publish.ts'
 import { serveHubble } from './server.ts'
 import { hour, minute, second } from './story.ts'
 
@@ -49,7 +49,7 @@ export async function runDemo({
   const { plan, before } = await openPlan({ dataDir, rate, seed, now: Math.floor(now() / 1000) })
   const origin = { seed: plan.seed, anchor: plan.anchor * second }
   const lives = new Lives(origin.seed, origin.anchor)
-  const publish = openObjectPublisher({ bus, log, signal: either })
+  const { publish } = openObjectLog({ bus, collector: 'demo', log, signal: either })
   const endOfSecond = () => (Math.floor(now() / 1000) + 1) * second
 
   let published = endOfSecond()

@@ -7,7 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { openObjectPublisher } from '../../collectors/demo/publish.ts'
+import { openObjectLog } from '../../collectors/objects.ts'
 import { blockMessage } from '../../runtime/block/message.ts'
 import { type KafkaBus, openKafkaBus } from '../../runtime/bus/kafka.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
@@ -56,7 +56,7 @@ const weir: Gateway = {
     const env = { WEIR_KAFKA_BROKERS: brokers.join(), WEIR_KAFKA_REPLICATION: '1', WEIR_KAFKA_PARTITIONS: '1', WEIR_CLICKHOUSE_URL: url }
     const migrated = await runCli(['--data', directory, 'migrate'], env)
     if (migrated.code !== 0) throw new Error(migrated.stderr)
-    await openObjectPublisher({ bus, log, signal: new AbortController().signal })(podVersions(pods))
+    await openObjectLog({ bus, collector: 'benchmark', log, signal: new AbortController().signal }).publish(podVersions(pods))
     let bytes = 0
     for (let number = 0; number < blocks; number++) {
       const message = await blockMessage(blockOf(number), { collector: 'bench', run: 0, sequence: number })

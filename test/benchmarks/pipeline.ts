@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { openObjectPublisher } from '../../collectors/demo/publish.ts'
+import { openObjectLog } from '../../collectors/objects.ts'
 import { openKafkaBus } from '../../runtime/bus/kafka.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
 import { openEmbeddedClickHouse } from '../../runtime/clickhouse/embedded.ts'
@@ -59,7 +59,7 @@ async function measure(options: LoadOptions): Promise<void> {
   const [{ address, objects }] = (await once(load, 'message')) as [Extract<LoadMessage, { address: string }>]
   const bus = stack.use(openKafkaBus({ brokers: kafka.addresses, log }))
   await bus.ensureTopic(topicOf(kinds.flow))
-  const publish = openObjectPublisher({ bus, log, signal: new AbortController().signal })
+  const { publish } = openObjectLog({ bus, collector: 'benchmark', log, signal: new AbortController().signal })
   await publish(objects)
 
   const healthPort = await freePort()
