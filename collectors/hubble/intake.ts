@@ -9,6 +9,8 @@ import type { Memories } from './recall.ts'
 import { UndecodableError } from '../protobuf/cursor.ts'
 
 const silenceMicros = 1e6
+/** What happened to the ring of a node that sends nothing known when it is asked again, unless the node failed. */
+const overwritten = 'ring_overwritten'
 /** Clocks of nodes and of Relay agree within this. */
 const skewMicros = 1e6
 const tellSilentMs = 30_000
@@ -185,13 +187,14 @@ export class Intake {
     }
   }
 
-  /** Relay says so up to ten seconds late, when the node may be back already. */
+  /** Relay says so up to ten seconds late, when the node may be back already. That it failed explains why nothing known came again. */
   #nodeFailed(node: ReportingNode, { state, time, detail }: { state: string; time: number; detail: string }): void {
     const reason = `node_${state}`
     const { silence } = node
     if (node.last <= time + skewMicros) {
       node.state = state
-      node.gap ??= { reason, since: node.last || time, after: Math.max(node.last, time), detail }
+      if (!node.gap || node.gap.reason === overwritten)
+        node.gap = { reason, since: node.last || time, after: Math.max(node.last, time), detail }
     } else if (silence && !silence.reported && silence.since <= time + skewMicros && silence.until >= time) {
       silence.reported = true
       this.#losses.missed(node, { reason, since: silence.since, detail }, silence.until)
@@ -202,6 +205,6 @@ export class Intake {
   expectOverlap({ nodes }: Peer): void {
     for (const node of nodes)
       if (node.last)
-        node.gap ??= { reason: 'ring_overwritten', since: node.last, after: node.last, detail: 'nothing of what was known came again' }
+        node.gap ??= { reason: overwritten, since: node.last, after: node.last, detail: 'nothing of what was known came again' }
   }
 }

@@ -131,6 +131,24 @@ test('a node that was away is one loss, from its last flow to its first one afte
   t.truthy(running.statuses.find(({ ready }) => ready))
 })
 
+test('a node that Relay says failed while we reconnected has failed, its ring was not overwritten', async t => {
+  await using bus = await openTestBus()
+  const failed = { node_status: { state_change: 4, node_names: ['b'], message: 'EOF' }, time: at(4) }
+  await using server = await openObserverServer(({ number, send, end }: FlowsCall) => {
+    if (number === 0) {
+      send(flow('a', 1), flow('b', 2))
+      end()
+    } else send(flow('a', 1), failed, flow('a', 9), flow('b', 12), flow('b', 13))
+  })
+  await using _running = start(hubble, { address: server.address }, bus.bus)
+  await until('five flows', async () => (await published(bus.bus, 'flow')).length >= 5)
+  const losses = await published(bus.bus, 'loss')
+  t.deepEqual(
+    losses.map(({ reason, reporter, since, until }) => ({ reason, reporter, since, until })),
+    [{ reason: 'node_error', reporter: 'b', since: (begin + 2) * 1e6, until: (begin + 12) * 1e6 }],
+  )
+})
+
 test('a broken message is counted and kept, and the next one is taken', async t => {
   await using bus = await openTestBus()
   await using server = await openObserverServer(({ send, stream }: FlowsCall) => {
