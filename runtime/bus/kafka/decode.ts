@@ -83,20 +83,20 @@ class RecordReader {
     const offset = base + this.#varint()
     const key = this.#piece()
     const body = this.#piece() ?? Buffer.alloc(0)
-    const headers: Record<string, string> = {}
+    const headers: [string, string][] = []
     let ids: Buffer | undefined
     for (let left = this.#varint(); left > 0; left--) {
       const name = this.#piece()!.toString()
       const value = this.#piece()
       if (name === idsHeader) ids = value
-      else headers[name] = value?.toString() ?? ''
+      else headers.push([name, value?.toString() ?? ''])
     }
     this.#at = end
     return {
       offset,
       time: appended ? batchTime : batchTime + timeDelta,
       ...(key && { key: key.toString() }),
-      headers,
+      headers: Object.fromEntries(headers),
       body,
       ...(ids && { ids }),
     }

@@ -213,3 +213,10 @@ test('any bytes are spans or undecodable', t => {
     { numRuns: 1000 },
   )
 })
+
+test('a kind that is none, even a word of JavaScript’s, is an internal span', async t => {
+  for (const kind of ['constructor', '__proto__', 'toString', 'client']) {
+    const { spans } = await takenTraces([translate(readJson(Buffer.from(JSON.stringify([{ ...client, kind }]))))])
+    t.is(spans[0].kind, 'internal', kind)
+  }
+})
