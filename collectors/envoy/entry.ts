@@ -93,6 +93,11 @@ export class Entry {
     this.#clear()
   }
 
+  /** Over the same bytes. */
+  get view(): DataView {
+    return this.#view
+  }
+
   /** To be said of each message before its entries are read. */
   open(bytes: Buffer): void {
     this.bytes = bytes
@@ -431,6 +436,7 @@ export class Entry {
   #pairAt(start: number, end: number) {
     const cursor = this.#cursor
     const { key, value } = this.#pair
+    if (this.#isPlain(start, end)) return this.#pair
     key.start = key.end = value.start = value.end = 0
     cursor.at = start
     while (cursor.at < end) {
@@ -444,6 +450,21 @@ export class Entry {
     }
     cursor.close(end)
     return this.#pair
+  }
+
+  /** Key before value, each with a length of one byte, as all but long ones are written: found without a cursor. */
+  #isPlain(start: number, end: number): boolean {
+    const { bytes } = this
+    const { key, value } = this.#pair
+    if (end - start < 4 || bytes[start] !== 10) return false
+    const middle = start + 2 + bytes[start + 1]
+    if (bytes[start + 1] > 127 || middle + 2 > end || bytes[middle] !== 18 || middle + 2 + bytes[middle + 1] !== end) return false
+    if (bytes[middle + 1] > 127) return false
+    key.start = start + 2
+    key.end = middle
+    value.start = middle + 2
+    value.end = end
+    return true
   }
 
   /** What these bytes meant before. Three of them tell most parts of a length apart, which saves hashing all. */
