@@ -123,6 +123,12 @@ export class Facts {
 }
 
 function numberIn(text: string): number {
-  const value = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (text.length > 10) return 0
+  let value = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (!(digit >= 0 && digit <= 9)) return 0
+    value = value * 10 + digit
+  }
   return value <= 0xffffffff ? value : 0
 }
