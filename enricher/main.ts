@@ -86,7 +86,7 @@ export function observeObjects(objects: ObjectTable): void {
     .addCallback(result => result.observe(objects.versions))
 }
 
-/** Shows in the metrics how far the readers of each topic are behind. */
+/** Shows in the metrics how far the readers of each topic are behind; nothing while the bus does not say. */
 export function observeLag(bus: Pick<Bus, 'lag'>): void {
   const gauge = (name: string, description: string, unit: string) =>
     meter().createObservableGauge(`weir.bus.lag.${name}`, { description, unit })
@@ -96,7 +96,7 @@ export function observeLag(bus: Pick<Bus, 'lag'>): void {
     gauge('age', 'Age of the oldest.', 'ms'),
   ]
   meter().addBatchObservableCallback(async result => {
-    for (const { topic, group, messages, bytes, ageMs } of await bus.lag())
+    for (const { topic, group, messages, bytes, ageMs } of await bus.lag().catch(() => []))
       for (const [at, value] of [messages, bytes, ageMs].entries()) result.observe(gauges[at], value, { topic, group })
   }, gauges)
 }

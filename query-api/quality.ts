@@ -71,7 +71,7 @@ export async function quality(
     rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
     rows<Reach>(tablesSql),
     rows<Size>(sizesSql(clickhouse.cluster ? tableSizes : 'system.tables'), { database: clickhouse.database }),
-    bus?.lag() ?? [],
+    bus?.lag().catch(() => []) ?? [],
   ])
   return {
     from: writeTime(range.from),

@@ -90,5 +90,6 @@ export interface Bus extends AsyncDisposable {
    * there at the start has been delivered (at once, with no messages, on an empty topic); then goes on with new ones until `signal` ends it.
    */
   follow(topic: string, signal: AbortSignal): AsyncIterable<{ messages: Delivered[]; caughtUp: boolean }>
+  /** How far each group is behind. Rejects when that is not known at present: nothing known is not nothing unread. */
   lag(): Promise<GroupLag[]>
 }

@@ -52,6 +52,7 @@ export function openKafkaBus({
   const producers = new Map<string, ReturnType<typeof producer>>()
   const subscriptions = new Set<AsyncDisposable>()
   let lag: GroupLag[] = []
+  let asking: Promise<GroupLag[]> | undefined
   let lagUntil = 0
 
   const prepare: KafkaBus['prepareTopic'] = async (topic, options) => {
@@ -88,18 +89,14 @@ export function openKafkaBus({
     }
   }
 
-  /** Those who ask for metrics do not wait for a broker that is away: then they get what was known last. */
+  /** Those who ask do not wait for a broker that is away. */
   async function currentLag(): Promise<GroupLag[]> {
     if (lagUntil > Date.now()) return lag
-    const asked = lagOf({ cluster, groupPrefix, topics: [...topics] }).then(
-      answer => {
-        lagUntil = Date.now() + lagAgeMs
-        lag = answer
-      },
-      error => log.debug({ error }, 'cannot ask Kafka how far readers are behind'),
-    )
-    await Promise.race([asked, sleep(lagWaitMs, undefined, { ref: false })])
-    return lag
+    asking ??= lagOf({ cluster, groupPrefix, topics: [...topics] }).finally(() => (asking = undefined))
+    const answer = await Promise.race([asking, sleep(lagWaitMs, undefined, { ref: false })])
+    if (!answer) throw new Error(`Kafka did not say within ${lagWaitMs} ms how far readers are behind`)
+    lagUntil = Date.now() + lagAgeMs
+    return (lag = answer)
   }
 
   return {
