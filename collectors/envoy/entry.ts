@@ -1,3 +1,4 @@
+import { viewOf } from '../protobuf/bytes.ts'
 import { Addresses } from './address.ts'
 import { readCommon } from './common.ts'
 import { readRequest, readResponse } from './http.ts'
@@ -24,6 +25,9 @@ export const types = {
  * An entry of either kind, as it was read last. Texts and pairs are places in `bytes`; what repeats is what its bytes meant before.
  */
 export class Entry {
+  bytes: Buffer = Buffer.alloc(0)
+  /** Over the same bytes. */
+  view = viewOf(this.bytes)
   /** Microseconds; 0 when it is not there. */
   startTime = 0
   /** Nanoseconds from the start; -1 when they are not there. */
@@ -74,15 +78,6 @@ export class Entry {
     this.#clear()
   }
 
-  get bytes(): Buffer {
-    return this.#reading.bytes
-  }
-
-  /** Over the same bytes. */
-  get view(): DataView {
-    return this.#reading.view
-  }
-
   /** Texts that were cut, and pairs that were left out. */
   get overLimit(): number {
     return this.#reading.overLimit
@@ -90,7 +85,9 @@ export class Entry {
 
   /** To be said of each message before its entries are read. */
   open(bytes: Buffer): void {
-    this.#reading.open(bytes)
+    this.bytes = bytes
+    this.view = viewOf(bytes)
+    this.#reading.open(bytes, this.view)
   }
 
   #clear(): void {

@@ -28,9 +28,9 @@ export class Reading {
     this.parts = parts
   }
 
-  open(bytes: Buffer): void {
+  open(bytes: Buffer, view: DataView): void {
     this.bytes = bytes
-    this.view = viewOf(bytes)
+    this.view = view
   }
 
   /** Timestamp or Duration, in nanoseconds; what is before the epoch, or negative, is 0. */
