@@ -42,9 +42,9 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function startWeir(): Promise<Receiver> {
+async function startWeir(made: 'blocks' | 'messages'): Promise<Receiver> {
   const port = await freePort()
-  const child = fork(new URL('otlp-receive.ts', import.meta.url), [String(port)])
+  const child = fork(new URL('otlp-receive.ts', import.meta.url), [String(port), made])
   await once(child, 'message')
   return { process: child, port, stop: () => ended(child, () => child.send('stop')) }
 }
@@ -126,13 +126,16 @@ async function measure(start: () => Promise<Receiver>): Promise<number> {
 }
 
 const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1]
-const rates = { weir: [] as number[], Collector: [] as number[] }
-for (let round = 0; round < Number(values.rounds); round++) {
-  rates.weir.push(await measure(startWeir))
-  rates.Collector.push(await measure(startCollector))
+const receivers = {
+  'weir, blocks in the Native format': () => startWeir('blocks'),
+  'weir, blocks under zstd as they go on the bus': () => startWeir('messages'),
+  'Collector, exporter nop': startCollector,
 }
-for (const [name, all] of Object.entries(rates))
+const rates = Object.keys(receivers).map((): number[] => [])
+for (let round = 0; round < Number(values.rounds); round++) {
+  for (const [i, start] of Object.values(receivers).entries()) rates[i].push(await measure(start))
+}
+for (const [i, name] of Object.keys(receivers).entries())
   console.log(
-    `${name}: ${Math.round(median(all)).toLocaleString('en')} spans per second of processor time (${all.map(Math.round).join(', ')})`,
+    `${name}: ${Math.round(median(rates[i])).toLocaleString('en')} spans per second of processor time (${rates[i].map(Math.round).join(', ')})`,
   )
-console.log(`ratio ${(median(rates.weir) / median(rates.Collector)).toFixed(2)}`)

@@ -1,4 +1,4 @@
-// The source as a process of its own, for otelcol.ts: receives, makes messages for the bus of full blocks, and forgets them.
+// The source as a process of its own, for otelcol.ts: receives, makes blocks or messages for the bus of them, and forgets them.
 import { otlp } from '../../collectors/otlp/source.ts'
 import type { Outbox } from '../../collectors/outbox.ts'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
@@ -6,6 +6,7 @@ import { blockMessage } from '../../runtime/block/message.ts'
 import { openLog } from '../../runtime/log.ts'
 import { type KindName, kinds } from '../../schema/record.ts'
 
+const [port, made] = process.argv.slice(2)
 const builders = new Map<KindName, BlockBuilder>()
 let spans = 0
 let sequence = 0
@@ -20,7 +21,8 @@ async function publish(isWanted: (builder: BlockBuilder) => boolean): Promise<vo
   for (const [kind, builder] of builders) {
     if (!isWanted(builder)) continue
     if (kind === 'span') spans += builder.rows
-    await blockMessage(builder, { collector: 'benchmark', run: 0, sequence: sequence++ })
+    if (made === 'messages') await blockMessage(builder, { collector: 'benchmark', run: 0, sequence: sequence++ })
+    else builder.encode()
     builder.reset()
   }
 }
@@ -41,7 +43,7 @@ process.on('message', message => {
   if (message === 'stop') stop.abort()
 })
 await otlp.run(
-  { grpc: { port: Number(process.argv[2]) }, http: { port: 0 } },
+  { grpc: { port: Number(port) }, http: { port: 0 } },
   {
     outbox,
     signal: stop.signal,
