@@ -3,6 +3,7 @@ import path from 'node:path'
 import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { Networks } from '../enricher/steps/network.ts'
+import type { MaxmindFiles } from '../enricher/tables/maxmind.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { tables } from '../schema/clickhouse.ts'
 import type { BusOptions } from './bus.ts'
@@ -25,7 +26,15 @@ export interface Config {
     max_bytes?: number
   }
   collect: { name: string } & SourceOptions
-  enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
+  enrich: {
+    networks: Networks
+    egress: Networks
+    maxmind: MaxmindFiles
+    dns: { max_names: number; min_seconds: number }
+    meshes: string[][]
+    gateways: string[][]
+    batch: { max_rows: number; max_parts: number; max_wait_ms: number }
+  }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
@@ -42,6 +51,19 @@ const urls = {
   pattern: '^https?://[^,]+(,https?://[^,]+)*$',
   expected: 'http://user:password@host:port, or several with commas between',
 }
+const groupsOfClusters = (description: string) => ({
+  type: 'array',
+  default: [],
+  description,
+  expected: 'a list of lists, each of two or more names of clusters',
+  items: {
+    type: 'array',
+    minItems: 2,
+    uniqueItems: true,
+    expected: 'a list of two or more different names of clusters',
+    items: { type: 'string', expected: 'the name of a cluster' },
+  },
+})
 const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
 
 /** JSON Schema of the configuration. `description` is what `weir config default` and the reference say of a setting. */
@@ -141,6 +163,51 @@ export const configSchema = {
         default: {},
         description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
       },
+      egress: {
+        type: 'object',
+        additionalProperties: {
+          type: 'array',
+          expected: 'a list of addresses or CIDRs',
+          items: { type: 'string', expected: 'an address or a CIDR' },
+        },
+        default: {},
+        description:
+          'Names of egress gateways and the addresses they put in the place of those of pods; also where a node has the address.',
+      },
+      maxmind: group({
+        asn: {
+          type: 'string',
+          minLength: 1,
+          expected: 'the path of a file in MaxMind’s format',
+          description: 'Database of autonomous systems in MaxMind’s format (GeoLite2-ASN.mmdb); read again when it is replaced.',
+        },
+        country: {
+          type: 'string',
+          minLength: 1,
+          expected: 'the path of a file in MaxMind’s format',
+          description: 'Database of countries in the same format (GeoLite2-Country.mmdb).',
+        },
+      }),
+      dns: group({
+        max_names: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 10_000_000,
+          default: 100_000,
+          description: 'Pairs of a client and an address whose name is remembered.',
+        },
+        min_seconds: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 86_400,
+          default: 300,
+          description: 'How long an answer of DNS names an address at least, however short its time to live.',
+        },
+      }),
+      meshes: groupsOfClusters(
+        'Clusters that route to each other’s pod addresses (Cluster Mesh, flat networks): what is unknown in one is looked for in the others.',
+      ),
+      gateways: groupsOfClusters('Clusters that reach each other by gateways alone, at the addresses of load balancers.'),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },
         max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },

@@ -16,9 +16,10 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using store = await openShares(config, context)
-  const { networks, batch } = config.enrich
+  const { networks, egress, maxmind, dns, meshes, gateways, batch } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes }
+  const reachable = { meshes, gateways }
+  const options = { networks, egress, maxmind, dns, reachable, batch: limits, maxBytes: config.clickhouse.max_bytes }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 

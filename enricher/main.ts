@@ -12,14 +12,23 @@ import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
 import type { Step } from './step.ts'
+import type { Reachable } from './ends/clusters.ts'
+import { dns } from './steps/dns.ts'
 import { kubernetes } from './steps/kubernetes.ts'
 import { type Networks, network } from './steps/network.ts'
 import { orientation } from './steps/orientation.ts'
 import { vantage } from './steps/vantage.ts'
+import { type MaxmindFiles, openMaxmind } from './tables/maxmind.ts'
+import { openNames } from './tables/names.ts'
 import { ObjectTable } from './tables/objects.ts'
 
 export interface EnrichOptions {
   networks?: Networks
+  egress?: Networks
+  maxmind?: MaxmindFiles
+  dns?: { max_names?: number; min_seconds?: number }
+  /** Which clusters reach each other's addresses. */
+  reachable?: Reachable
   batch?: BatchLimits
   /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
@@ -48,7 +57,15 @@ export async function runEnricher(
   observeObjects(objects)
   observeLag(bus)
 
-  const steps = [orientation(objects), kubernetes(objects), network(options.networks), vantage(objects)]
+  const { networks, egress, maxmind = {}, reachable } = options
+  const places = maxmind.asn || maxmind.country ? await openMaxmind(maxmind, { signal, log }) : undefined
+  const steps = [
+    orientation(objects),
+    kubernetes(objects, reachable),
+    network(networks, { egress, places }),
+    dns(openNames(options.dns), objects),
+    vantage(objects),
+  ]
   const sink = clickhouseSink({
     clickhouse,
     log,

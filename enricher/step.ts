@@ -33,6 +33,14 @@ export class Draft {
   setPorts(name: string, ports: Uint16Array): void {
     this.written.set(name, { type: 'UInt16', write: out => out.raw(ports) })
   }
+
+  setNumbers(name: string, numbers: Uint32Array): void {
+    this.written.set(name, { type: 'UInt32', write: out => out.raw(numbers) })
+  }
+
+  setBools(name: string, bools: Uint8Array): void {
+    this.written.set(name, { type: 'Bool', write: out => out.raw(bools) })
+  }
 }
 
 /** Fills fields a record does not carry. `fills` are the fields whose `filledBy` or `completedBy` names the step. */

@@ -3,7 +3,12 @@ import { attributionReasons, attributions, identitySources } from './vocabulary.
 
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({
-  cluster: { type: 'label', about: 'Cluster of the end, as its source names it.', rollup: true },
+  cluster: {
+    type: 'label',
+    about: 'Cluster of the end, as its source names it, else the one whose objects it was found among.',
+    completedBy: 'kubernetes',
+    rollup: true,
+  },
   namespace: { type: 'label', about: 'Kubernetes namespace of the end.', completedBy: 'kubernetes', rollup: true },
   pod: { type: 'label', about: 'Pod of the end.', completedBy: 'kubernetes' },
   workload: { type: 'label', about: 'Owner of the pod of the end: a Deployment, DaemonSet…', completedBy: 'kubernetes', rollup: true },
@@ -12,7 +17,12 @@ export const ends = bothEnds({
   service_account: { type: 'label', about: 'Service account the pod of the end runs as.', completedBy: 'kubernetes', rollup: true },
   entity: { type: 'label', about: 'What the end is when it is no pod: world, host, remote-node, kube-apiserver…', rollup: true },
   identity: { type: 'uint32', about: 'Numeric security identity of the end; those from 16777216 on mean something on the reporter only.' },
-  dns_name: { type: 'label', about: 'DNS names the reporter knows for the address of the end, joined by commas.' },
+  dns_name: {
+    type: 'label',
+    about:
+      'DNS names the reporter knows for the address of the end, joined by commas; else the name the other end had got the address for, when that was seen.',
+    completedBy: 'dns',
+  },
   node: { type: 'label', about: 'Node the end runs on.', completedBy: 'kubernetes' },
   zone: { type: 'label', about: 'Topology zone of the node of the end.', filledBy: 'kubernetes' },
   spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', completedBy: 'kubernetes' },
@@ -27,6 +37,13 @@ export const ends = bothEnds({
     about: 'Name of the network the address of the end lies in, when it is no pod.',
     filledBy: 'network',
     rollup: true,
+  },
+  country: { type: 'label', about: 'Country of the address of the end, when it is outside: two letters of ISO 3166.', filledBy: 'network' },
+  as_name: { type: 'label', about: 'Who runs the autonomous system of the end, when it is outside.', filledBy: 'network' },
+  candidates: {
+    type: 'label',
+    about: 'Who else the end may have been, as namespace/pod: eight at most, sorted, joined by commas. Empty when it is known exactly.',
+    filledBy: 'kubernetes',
   },
   attribution: {
     type: 'label',

@@ -62,7 +62,7 @@ export const flowFields = {
   ...bothEnds({
     address: { type: 'address', about: 'Address of the end; IPv4 as ::ffff:a.b.c.d.' },
     port: { type: 'uint16', about: 'Port of the end.' },
-    as: { type: 'uint32', about: 'Autonomous system of the end.' },
+    as: { type: 'uint32', about: 'Autonomous system of the end.', completedBy: 'network' },
   }),
   src_address_translated: { type: 'address', about: 'Source address after translation (masquerading), or ::.' },
   socket_translation: { type: 'label', about: 'Point of a socket translation: pre_direction_fwd, post_direction_rev…' },
@@ -103,6 +103,14 @@ export const flowFields = {
   denied_by: { type: 'label', about: 'All policies that denied it, as kind/namespace/name joined by commas.' },
   drop_site: { type: 'label', about: 'File and line of the datapath that dropped it.' },
   ...ends,
+  // Last, because keys of rollups can only be appended.
+  before_translation: {
+    type: 'bool',
+    about:
+      'Whether an end is an address of a service that the packet was on its way to, or an answer seemed to come from: it is seen again with the address of the backend, and never counts.',
+    filledBy: 'kubernetes',
+    rollup: true,
+  },
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

@@ -42,7 +42,11 @@ export const objectFields = {
   service_account: { type: 'label', about: 'Service account of the pod.' },
   spiffe_id: { type: 'label', about: 'SPIFFE ID of the pod.' },
   labels: { type: 'texts', about: 'Labels, as key=value.' },
-  spec: { type: 'text', about: 'What else defines it, as JSON: the rules of a policy.' },
+  spec: {
+    type: 'text',
+    about:
+      'What else defines it, as JSON: the rules of a policy; of a service `nodePorts`, as {"tcp/30080": "tcp/80"}, and `external`, those of its addresses that are reached from outside the cluster.',
+  },
 } as const satisfies Fields
 
 export type ObjectVersion = RecordOf<typeof objectFields>

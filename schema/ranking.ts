@@ -74,7 +74,10 @@ export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[
   request: ['source', 'reporter_kind', 'layer', 'direction'],
 }
 
-/** Socket translations, and packets still addressed to a service that are seen again once they go to its backend; a proxy sees none of these. */
+/**
+ * Packets still addressed to a service, as a source says that knows no more of an end; what the enricher finds out by the address is in
+ * `before_translation`. A proxy sees none of these.
+ */
 const untranslated = ['src', 'dst']
   .map(
     end =>
@@ -82,7 +85,7 @@ const untranslated = ['src', 'dst']
   )
   .join(' OR ')
 const notSocket = "type != 'sock'"
-const countable = [notSocket, "event != 'trace_sock'", `NOT (${untranslated})`] as const
+const countable = [notSocket, "event != 'trace_sock'", 'NOT before_translation', `NOT (${untranslated})`] as const
 
 /** Accounts of whole conversations, which know of no events: who is nearer to the ends before who is farther, the destination before the source. */
 const accounts: readonly ViewPattern[] = ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [

@@ -51,6 +51,9 @@ export const attributions = ['none', 'exact', 'ambiguous'] as const
 export const attributionReasons = [
   '',
   'object',
+  'service',
+  'listener',
+  'other_cluster',
   'claim',
   'claim_agrees',
   'claim_differs',

@@ -1,21 +1,14 @@
 import type { Labels } from '../../runtime/block/block.ts'
-import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
+import type { Reachable } from '../ends/clusters.ts'
+import { type Judgement, candidatesOf, firstFinding, resolverOf } from '../ends/resolver.ts'
+import { markUntranslated } from '../ends/untranslated.ts'
 import type { Draft, Step } from '../step.ts'
 import { type AddressTable, notFound } from '../tables/address-table.ts'
 import { Combinations } from '../tables/combinations.ts'
 import { type Attribute, type ObjectTable, nobody } from '../tables/objects.ts'
 
-type Reason = (typeof attributionReasons)[number]
-type Attribution = (typeof attributions)[number]
-
-/** Who an end was, decided once for each distinct pair of claim and object in a block. */
-interface Judgement {
-  entity: number
-  attribution: Attribution
-  reason: Reason
-}
-
 const completed: readonly Attribute[] = [
+  'cluster',
   'namespace',
   'pod',
   'workload',
@@ -37,16 +30,19 @@ const firstCrowd = -5
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable): Step {
+export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Step {
   const seen = new Combinations()
-  const judge = judgeBy(objects)
+  const resolver = resolverOf(objects, reachable)
+  const judge = judgeBy(objects, resolver.finding)
   const gather = gatherFrom(objects.texts)
 
-  function attribute(draft: Draft, end: string) {
+  function attribute(draft: Draft, end: 'src' | 'dst') {
     const { judgements, codes } = decide(draft, end)
-    const entities = Int32Array.from(judgements.map(({ entity }) => entity))
-    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], entities, codes)
-    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], entities, codes))
+    const of = tellers(judgements)
+    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], of(name), codes)
+    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], of(name), codes))
+    const candidates = judgements.map(({ candidates = '' }) => candidates)
+    if (candidates.some(Boolean)) draft.setLabels(`${end}_candidates`, gatherTexts(candidates, codes))
     draft.setLabels(
       `${end}_attribution`,
       gatherTexts(
@@ -61,17 +57,21 @@ export function kubernetes(objects: ObjectTable): Step {
         codes,
       ),
     )
+    return { judgements, codes }
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: string): { judgements: Judgement[]; codes: Uint16Array } {
+  function decide(draft: Draft, end: 'src' | 'dst'): { judgements: Judgement[]; codes: Uint16Array } {
     const { block } = draft
-    const clusters = block.labels('cluster')
+    const clusters = clustersOf(draft, end)
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
+    const depends = objects.listening.dependsOnPort
+    const reaches = clusters.keys.map(cluster => resolver.reaches(cluster))
     const addresses = block.addressWords(`${end}_address`)
     const times = block.words('time')
     const [pods, namespaces, workloads, entities] = ['pod', 'namespace', 'workload', 'entity'].map(field => draft.labels(`${end}_${field}`))
     const crowds = new Crowds()
+    const resolve = resolver.open(draft, end, crowds)
     const judgements: Judgement[] = []
     const codes = new Uint16Array(block.rows)
     seen.clear()
@@ -81,6 +81,8 @@ export function kubernetes(objects: ObjectTable): Step {
       let found = table.find(addresses, row * 4, time)
       if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
       else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
+      if (found >= 0 ? depends[found] : found <= firstCrowd || (found === notFound.unknown && reaches[clusters.codes[row]]))
+        found = resolve(found, row, { cluster: clusters.keys[clusters.codes[row]], time, addresses })
       const who = (workloads.codes[row] << 16) | pods.codes[row]
       const code = seen.number(who, namespaces.codes[row], entities.codes[row], found)
       if (code === judgements.length) {
@@ -113,12 +115,31 @@ export function kubernetes(objects: ObjectTable): Step {
 
   const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
 
+  /** For each attribute the entities that tell it. */
+  function tellers(judgements: readonly Judgement[]): (name: Attribute) => Int32Array {
+    const entities = Int32Array.from(judgements, ({ entity }) => entity)
+    if (!judgements.some(({ lent }) => lent)) return () => entities
+    return name => Int32Array.from(judgements, ({ entity, lent }) => lent?.[name] ?? entity)
+  }
+
   return {
     name: 'kubernetes',
     enrich(draft) {
-      for (const end of ['src', 'dst']) attribute(draft, end)
+      const ends = [attribute(draft, 'src'), attribute(draft, 'dst')]
+      if (draft.kind.name === 'flow') markUntranslated(draft, ends)
     },
   }
+}
+
+/** The cluster among whose objects the end of each row is looked for: the one the source names, else its own. */
+function clustersOf(draft: Draft, end: 'src' | 'dst'): Labels {
+  const reporters = draft.block.labels('cluster')
+  const claimed = draft.labels(`${end}_cluster`)
+  if (claimed.keys.every(key => key === '' || (reporters.keys.length === 1 && key === reporters.keys[0]))) return reporters
+  const keys = [...reporters.keys]
+  const codeOf = append(keys, claimed.keys)
+  const codes = Uint16Array.from(claimed.codes, (code, row) => (claimed.keys[code] ? codeOf[code] : reporters.codes[row]))
+  return { keys, codes }
 }
 
 function isEmpty(addresses: Int32Array, row: number): boolean {
@@ -129,18 +150,22 @@ function isEmpty(addresses: Int32Array, row: number): boolean {
 /** Sets of entities that had one address at one time. */
 class Crowds {
   readonly #numbers = new Map<string, number>()
-  readonly #members: number[][] = []
+  readonly #members: (readonly number[])[] = []
 
   number(table: AddressTable, addresses: Int32Array, row: number, time: number): number {
     const members: number[] = []
     table.find(addresses, row * 4, time, members)
+    return this.numberOf(members)
+  }
+
+  numberOf(members: readonly number[]): number {
     const name = members.join()
     let number = this.#numbers.get(name)
     if (number === undefined) this.#numbers.set(name, (number = firstCrowd + 1 - this.#members.push(members)))
     return number
   }
 
-  members(number: number): number[] {
+  members(number: number): readonly number[] {
     return this.#members[firstCrowd - number]
   }
 }
@@ -152,36 +177,61 @@ interface Claim {
   entity: string
 }
 
-function judgeBy(objects: ObjectTable) {
+function judgeBy(objects: ObjectTable, findingOf: (number: number) => Judgement) {
+  const { listening } = objects
+
   /** A source names the pod, or, as the metrics of a mesh do, the workload alone. */
-  function one({ pod, namespace, workload }: Claim, entity: number): Judgement {
-    if (!pod && !workload) return { entity, attribution: 'exact', reason: 'object' }
-    const isNamed = pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload
-    const agrees = isNamed && objects.text('namespace', entity) === namespace
-    return agrees
+  const isNamed = ({ pod, namespace, workload }: Claim, entity: number) =>
+    (pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload) &&
+    objects.text('namespace', entity) === namespace
+
+  function one(claim: Claim, entity: number): Judgement {
+    if (isSilent(claim)) return { entity, attribution: 'exact', reason: listening.isService(entity) ? 'service' : 'object' }
+    if (listening.isService(entity)) return backendOf(entity)
+    return isNamed(claim, entity)
       ? { entity, attribution: 'exact', reason: 'claim_agrees' }
-      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
+      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs', candidates: candidatesOf(objects, [entity]) }
   }
 
-  /** Pods on the host network share the address of their node: the node is sure, the pod is not. */
-  function several(members: number[]): Judgement {
+  /** Who calls the address of a service has its backend; a source that names the backend saw where the packet went. */
+  const backendOf = (service: number): Judgement => ({ entity: nobody, attribution: 'exact', reason: 'claim', lent: { service } })
+
+  /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
+  function several(claim: Claim, members: readonly number[], otherwise?: Judgement): Judgement {
+    const named = isSilent(claim) ? [] : members.filter(member => isNamed(claim, member))
+    if (named.length === 1) return one(claim, named[0])
+    if (otherwise) return otherwise
     const node = members.find(member => objects.isNode(member))
-    return { entity: node ?? nobody, attribution: 'ambiguous', reason: node === undefined ? 'several_objects' : 'host_network' }
+    const reason = node === undefined ? 'several_objects' : 'host_network'
+    return { entity: node ?? nobody, attribution: 'ambiguous', reason, candidates: candidatesOf(objects, members) }
+  }
+
+  /** What the port told, or another cluster. */
+  function found(claim: Claim, finding: Judgement): Judgement {
+    if (isSilent(claim)) return finding
+    if (finding.attribution !== 'exact') return several(claim, Object.values(finding.lent ?? {}).slice(0, 1), finding)
+    if (finding.reason === 'service') return backendOf(finding.lent?.service ?? finding.entity)
+    const judgement = one(claim, finding.entity)
+    return judgement.entity === nobody ? judgement : { ...judgement, lent: finding.lent }
   }
 
   function none(claim: Claim, found: number): Judgement {
-    if (claim.pod || claim.workload) return { entity: nobody, attribution: 'exact', reason: 'claim' }
+    if (!isSilent(claim)) return { entity: nobody, attribution: 'exact', reason: 'claim' }
     const outside = claim.entity === 'world'
     const reason =
       found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
     return { entity: nobody, attribution: 'none', reason }
   }
 
-  return function judge(claim: Claim, found: number, crowds: Crowds): Judgement {
-    if (found <= firstCrowd) return several(crowds.members(found))
-    return found >= 0 ? one(claim, found) : none(claim, found)
+  return function judge(claim: Claim, number: number, crowds: Crowds): Judgement {
+    if (number >= firstFinding) return found(claim, findingOf(number))
+    if (number <= firstCrowd) return several(claim, crowds.members(number))
+    return number >= 0 ? one(claim, number) : none(claim, number)
   }
 }
+
+/** Whether the source names neither pod nor workload. */
+const isSilent = ({ pod, workload }: Claim) => !pod && !workload
 
 /** Makes columns with the text of `entities[codes[row]]` in each row, given the number of each entity's text. */
 function gatherFrom(texts: readonly string[]) {

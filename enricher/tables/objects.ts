@@ -1,10 +1,12 @@
 import { writeAddress } from '../../runtime/block/address.ts'
 import type { Block } from '../../runtime/block/block.ts'
 import { type ObjectVersion, objectKey } from '../../schema/object.ts'
+import { Listening, serviceOf } from '../ends/listening.ts'
 import { AddressTable } from './address-table.ts'
 
 /** What is known of an entity, each a text. */
 export const attributes = [
+  'cluster',
   'namespace',
   'pod',
   'workload',
@@ -38,6 +40,8 @@ export class ObjectTable {
   readonly texts: string[] = ['']
   /** For each attribute the number of its text, by entity. */
   readonly attribute = Object.fromEntries(attributes.map(name => [name, [0]])) as Record<Attribute, number[]>
+  /** What entities listen at, besides having addresses. */
+  readonly listening = new Listening()
   readonly #isNode = [false]
   readonly #textNumbers = new Map([['', 0]])
   readonly #clusters = new Map<string, AddressTable>()
@@ -84,6 +88,7 @@ export class ObjectTable {
     if (kind === 'node' && zone) this.#learnZone(`${cluster}/${name}`, zone)
     if (kind === 'service') for (const port of version.ports ?? []) this.#serverPorts.add(Number(port.split('/')[1]))
     if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addAddresses(version)
+    if (kind === 'service') this.listening.end(version)
   }
 
   #addAddresses(version: ObjectVersion): void {
@@ -102,6 +107,7 @@ export class ObjectTable {
   #addEntity(version: ObjectVersion): number {
     const known = describe(version)
     const entity = this.#isNode.push(version.kind === 'node') - 1
+    this.listening.learn(entity, version)
     for (const name of attributes) this.attribute[name].push(this.#textNumber(known[name] ?? ''))
     if (known.node && !known.zone) this.#findZone(entity, `${version.cluster ?? ''}/${known.node}`)
     return entity
@@ -141,16 +147,17 @@ export class ObjectTable {
   }
 }
 
-function describe({ kind, namespace = '', name = '', ...version }: ObjectVersion): Partial<Record<Attribute, string>> {
-  if (kind === 'node') return { node: name, zone: version.zone }
-  if (kind === 'service') return { namespace, service: `${namespace}/${name}` }
+function describe({ kind, cluster, namespace = '', name = '', ...version }: ObjectVersion): Partial<Record<Attribute, string>> {
+  if (kind === 'node') return { cluster, node: name, zone: version.zone }
+  if (kind === 'service') return { cluster, namespace, service: `${namespace}/${name}` }
   const { workload, workload_kind, services, service_account, node, spiffe_id } = version
   return {
+    cluster,
     namespace,
     pod: name,
     workload,
     workload_kind,
-    service: services?.[0],
+    service: serviceOf(services, workload),
     service_account,
     node,
     zone: version.zone,
