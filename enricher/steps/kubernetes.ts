@@ -1,7 +1,7 @@
 import type { Labels } from '../../runtime/block/block.ts'
 import type { Reachable } from '../ends/clusters.ts'
 import { type Judgement, candidatesOf, firstFinding, resolverOf } from '../ends/resolver.ts'
-import { markUntranslated } from '../ends/untranslated.ts'
+import { type Judged, markUntranslated, note } from '../ends/untranslated.ts'
 import type { Draft, Step } from '../step.ts'
 import { type AddressTable, notFound } from '../tables/address-table.ts'
 import { Combinations } from '../tables/combinations.ts'
@@ -37,12 +37,15 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
   const gather = gatherFrom(objects.texts)
 
   function attribute(draft: Draft, end: 'src' | 'dst') {
-    const { judgements, codes } = decide(draft, end)
-    const of = tellers(judgements)
+    const judged = decide(draft, end)
+    const { judgements, codes } = judged
+    const of = tellers(judged)
     for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], of(name), codes)
     for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], of(name), codes))
-    const candidates = judgements.map(({ candidates = '' }) => candidates)
-    if (candidates.some(Boolean)) draft.setLabels(`${end}_candidates`, gatherTexts(candidates, codes))
+    if (judged.isUnsure) {
+      const candidates = judgements.map(({ candidates = '' }) => candidates)
+      draft.setLabels(`${end}_candidates`, gatherTexts(candidates, codes))
+    }
     draft.setLabels(
       `${end}_attribution`,
       gatherTexts(
@@ -57,11 +60,11 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
         codes,
       ),
     )
-    return { judgements, codes }
+    return judged
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: 'src' | 'dst'): { judgements: Judgement[]; codes: Uint16Array } {
+  function decide(draft: Draft, end: 'src' | 'dst'): Judged {
     const { block } = draft
     const clusters = clustersOf(draft, end)
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
@@ -74,6 +77,7 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
     const resolve = resolver.open(draft, end, crowds)
     const judgements: Judgement[] = []
     const codes = new Uint16Array(block.rows)
+    const judged = { judgements, codes, isUnsure: false, isLent: false, hasService: false }
     seen.clear()
     for (let row = 0; row < block.rows; row++) {
       const table = tables[clusters.codes[row]]
@@ -92,11 +96,11 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
           workload: workloads.keys[workloads.codes[row]],
           entity: entities.keys[entities.codes[row]],
         }
-        judgements.push(judge(claim, found, crowds))
+        note(judged, judge(claim, found, crowds))
       }
       codes[row] = code
     }
-    return { judgements, codes }
+    return judged
   }
 
   /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
@@ -104,11 +108,13 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
     const claimed = draft.labels(name)
     if (claimed.keys.length === 1) return draft.setLabels(name, gather(numbers, entities, codes))
     const empty = claimed.keys.indexOf('')
-    const first = codes.findIndex((code, row) => claimed.codes[row] === empty && numbers[entities[code]] !== 0)
-    if (empty < 0 || first < 0) return
+    if (empty < 0) return
+    let first = 0
+    while (first < codes.length && (claimed.codes[first] !== empty || numbers[entities[codes[first]]] === 0)) first++
+    if (first === codes.length) return
     const keys = [...claimed.keys]
     const codeOf = append(keys, own(numbers, entities))
-    const merged = Uint16Array.from(claimed.codes)
+    const merged = new Uint16Array(claimed.codes)
     for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
     draft.setLabels(name, { keys, codes: merged })
   }
@@ -116,10 +122,10 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
   const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
 
   /** For each attribute the entities that tell it. */
-  function tellers(judgements: readonly Judgement[]): (name: Attribute) => Int32Array {
-    const entities = Int32Array.from(judgements, ({ entity }) => entity)
-    if (!judgements.some(({ lent }) => lent)) return () => entities
-    return name => Int32Array.from(judgements, ({ entity, lent }) => lent?.[name] ?? entity)
+  function tellers({ judgements, isLent }: Judged): (name: Attribute) => Int32Array {
+    const entities = new Int32Array(judgements.map(({ entity }) => entity))
+    if (!isLent) return () => entities
+    return name => new Int32Array(judgements.map(({ entity, lent }) => lent?.[name] ?? entity))
   }
 
   return {
@@ -135,10 +141,15 @@ export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Ste
 function clustersOf(draft: Draft, end: 'src' | 'dst'): Labels {
   const reporters = draft.block.labels('cluster')
   const claimed = draft.labels(`${end}_cluster`)
-  if (claimed.keys.every(key => key === '' || (reporters.keys.length === 1 && key === reporters.keys[0]))) return reporters
+  if (claimed.keys.every(key => key === '')) return reporters
   const keys = [...reporters.keys]
   const codeOf = append(keys, claimed.keys)
-  const codes = Uint16Array.from(claimed.codes, (code, row) => (claimed.keys[code] ? codeOf[code] : reporters.codes[row]))
+  const unclaimed = claimed.keys.indexOf('')
+  const codes = new Uint16Array(claimed.codes.length)
+  for (let row = 0; row < codes.length; row++) {
+    const code = claimed.codes[row]
+    codes[row] = code === unclaimed ? reporters.codes[row] : codeOf[code]
+  }
   return { keys, codes }
 }
 
@@ -266,9 +277,10 @@ function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
 function append(keys: string[], texts: readonly string[]): Uint16Array {
   const known = new Map(keys.map((key, code) => [key, code]))
   const codes = new Uint16Array(texts.length)
-  for (const [at, text] of texts.entries()) {
-    const code = known.get(text) ?? keys.push(text) - 1
-    known.set(text, code)
+  for (let at = 0; at < texts.length; at++) {
+    const text = texts[at]
+    let code = at && text === texts[at - 1] ? codes[at - 1] : known.get(text)
+    if (code === undefined) known.set(text, (code = keys.push(text) - 1))
     codes[at] = code
   }
   return codes
