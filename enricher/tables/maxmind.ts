@@ -85,11 +85,26 @@ async function openDatabase<T extends AsnResponse | CountryResponse>(
     throw new ConfigError(`enrich.maxmind.${name}: expected a database in MaxMind's format, got ${file}: ${describe(error)}`)
   })
 
+  let isDamaged = false
+
+  /** A file that is damaged says nothing where it is, and that is said once. */
+  function get(address: string): T | undefined {
+    if (!address) return undefined
+    try {
+      return reader.get(address) ?? undefined
+    } catch (error) {
+      if (!isDamaged) log.warn({ file, address, error }, 'a database of addresses is damaged')
+      isDamaged = true
+      return undefined
+    }
+  }
+
   async function look() {
     const now = await versionOf(file)
     if (now === version) return
     version = now
     reader = await read<T>(file)
+    isDamaged = false
     onRead()
     log.info({ file, built: reader.metadata.buildEpoch }, 'read a database of addresses again')
   }
@@ -97,7 +112,7 @@ async function openDatabase<T extends AsnResponse | CountryResponse>(
   const timer = setInterval(() => void look().catch(error => log.warn({ file, error }, 'cannot read a database of addresses')), everyMs)
   timer.unref()
   signal.addEventListener('abort', () => clearInterval(timer), { once: true })
-  return { get: address => (address ? (reader.get(address) ?? undefined) : undefined) }
+  return { get }
 }
 
 async function read<T extends AsnResponse | CountryResponse>(file: string): Promise<Reader<T>> {
