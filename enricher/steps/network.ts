@@ -118,13 +118,17 @@ function parse(networks: Networks, setting: string): Range[] {
   return Object.entries(networks).flatMap(([name, cidrs]) => cidrs.map(cidr => ({ name, ...rangeOf(cidr, `enrich.${setting}.${name}`) })))
 }
 
-/** An address alone is a range of its own where gateways are named; networks are CIDRs. */
+/** Networks are CIDRs; of gateways an address alone is enough. */
 function rangeOf(text: string, setting: string): Omit<Range, 'name'> {
-  if (setting.startsWith('enrich.egress.') && ipaddr.isValid(text)) {
+  const isGateway = setting.startsWith('enrich.egress.')
+  if (isGateway && ipaddr.isValid(text)) {
     const address = ipaddr.process(text)
     return { address, bits: address.toByteArray().length * 8 }
   }
-  if (!ipaddr.isValidCIDR(text)) throw new ConfigError(`${setting}: expected a CIDR such as 10.0.0.0/8, got ${JSON.stringify(text)}`)
+  if (!ipaddr.isValidCIDR(text))
+    throw new ConfigError(
+      `${setting}: expected ${isGateway ? 'an address or a CIDR' : 'a CIDR such as 10.0.0.0/8'}, got ${JSON.stringify(text)}`,
+    )
   const [address, bits] = ipaddr.parseCIDR(text)
   return { address, bits }
 }

@@ -56,9 +56,9 @@ export async function openMaxmind({ asn, country }: MaxmindFiles, { signal, log,
     const where = countries?.get(address)
     if (!network && !where) return nowhere
     return {
-      as: network?.autonomous_system_number ?? 0,
-      asName: network?.autonomous_system_organization ?? '',
-      country: where?.country?.iso_code ?? where?.registered_country?.iso_code ?? '',
+      as: Number(network?.autonomous_system_number ?? 0) >>> 0,
+      asName: textOf(network?.autonomous_system_organization),
+      country: textOf(where?.country?.iso_code ?? where?.registered_country?.iso_code),
     }
   }
 
@@ -70,6 +70,9 @@ export async function openMaxmind({ asn, country }: MaxmindFiles, { signal, log,
     },
   }
 }
+
+/** A database may hold anything. */
+const textOf = (value: unknown) => (typeof value === 'string' ? value : '')
 
 interface Database<T> {
   get(address: string): T | undefined
