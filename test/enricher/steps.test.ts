@@ -199,9 +199,12 @@ test('a network that is no CIDR is named', t => {
   t.is(error?.message, 'enrich.networks.office: expected a CIDR such as 10.0.0.0/8, got "203.0.113.0"')
 })
 
-test('every field a step fills is written for every kind it is declared in', async t => {
+test('every field a step fills is written for every kind it is declared in, where there is something to say', async t => {
+  const places = { find: () => ({ as: 64_500, asName: 'Example Net', country: 'DE' }) }
+  const steps = [orientation(tableOf()), kubernetes(tableOf(...all)), network({}, { places })]
+  const both = (address: string) => ({ cluster: 'east', time: 6000, src_address: address, dst_address: address })
   for (const kind of ['flow', 'request'] as const) {
-    const [row] = await enriched([orientation(tableOf()), kubernetes(tableOf()), network()], [{ time: 1 }], kind)
+    const [row] = await enriched(steps, [both('192.168.0.1'), both('10.96.0.1'), both('203.0.113.9')], kind)
     t.deepEqual(
       Object.keys(kinds[kind].fields).filter(name => !(name in row)),
       [],
