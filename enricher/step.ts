@@ -8,6 +8,7 @@ export class Draft {
   readonly kind: RecordKind
   readonly block: Block
   readonly written = new Map<string, Pick<Column, 'type' | 'write'>>()
+  readonly #given = new Map<string, Labels>()
   readonly #labels = new Map<string, Labels>()
 
   constructor(kind: RecordKind, block: Block) {
@@ -17,8 +18,13 @@ export class Draft {
 
   /** A column of labels as it is now: as a step before wrote it, or as it came. */
   labels(name: string): Labels {
-    let labels = this.#labels.get(name)
-    if (!labels) this.#labels.set(name, (labels = this.block.labels(name)))
+    return this.#labels.get(name) ?? this.given(name)
+  }
+
+  /** A column of labels as it came, whatever a step wrote. */
+  given(name: string): Labels {
+    let labels = this.#given.get(name)
+    if (!labels) this.#given.set(name, (labels = this.block.labels(name)))
     return labels
   }
 
@@ -32,6 +38,12 @@ export class Draft {
 
   setPorts(name: string, ports: Uint16Array): void {
     this.written.set(name, { type: 'UInt16', write: out => out.raw(ports) })
+  }
+
+  /** Bits of 16, or booleans; what holds nothing but zeros is left out. */
+  setNumbers(name: string, numbers: Uint8Array | Uint16Array): void {
+    if (numbers.every(number => number === 0)) return
+    this.written.set(name, { type: numbers instanceof Uint8Array ? 'Bool' : 'UInt16', write: out => out.raw(numbers) })
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends } from './ends.ts'
+import { ends, provisional } from './ends.ts'
 import {
   directions,
   events,
@@ -103,6 +103,7 @@ export const flowFields = {
   denied_by: { type: 'label', about: 'All policies that denied it, as kind/namespace/name joined by commas.' },
   drop_site: { type: 'label', about: 'File and line of the datapath that dropped it.' },
   ...ends,
+  provisional,
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

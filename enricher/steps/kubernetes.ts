@@ -1,4 +1,5 @@
 import type { Labels } from '../../runtime/block/block.ts'
+import { claimableFields } from '../../schema/ends.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import type { Draft, Step } from '../step.ts'
 import { type AddressTable, notFound } from '../tables/address-table.ts'
@@ -116,9 +117,25 @@ export function kubernetes(objects: ObjectTable): Step {
   return {
     name: 'kubernetes',
     enrich(draft) {
-      for (const end of ['src', 'dst']) attribute(draft, end)
+      for (const end of ['src', 'dst']) {
+        draft.setNumbers(`${end}_claimed`, claimedBy(draft, end))
+        attribute(draft, end)
+      }
     },
   }
+}
+
+/** Which fields of the end the source itself filled, a bit for each of `claimableFields`. */
+function claimedBy(draft: Draft, end: string): Uint16Array {
+  const bits = new Uint16Array(draft.block.rows)
+  for (const [at, field] of claimableFields.entries()) {
+    const name = `${end}_${field}`
+    if (!draft.block.has(name)) continue
+    const { keys, codes } = draft.given(name)
+    const empty = keys.indexOf('')
+    for (let row = 0; row < codes.length; row++) if (codes[row] !== empty) bits[row] |= 1 << at
+  }
+  return bits
 }
 
 function isEmpty(addresses: Int32Array, row: number): boolean {
