@@ -50,5 +50,7 @@ export class Draft {
 /** Fills fields a record does not carry. `fills` are the fields whose `filledBy` or `completedBy` names the step. */
 export interface Step {
   name: string
+  /** Up to when the objects of which clusters should be known before it works, microseconds. */
+  until?(draft: Draft): ReadonlyMap<string, number>
   enrich(draft: Draft): void
 }

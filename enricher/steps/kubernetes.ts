@@ -1,20 +1,12 @@
 import type { Labels } from '../../runtime/block/block.ts'
 import { claimableFields } from '../../schema/ends.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
+import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
-import { type AddressTable, notFound } from '../tables/address-table.ts'
+import { isCrowd, notFound } from '../tables/address-table.ts'
+import { Clocks, type Moments } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
-import { type Attribute, type ObjectTable, nobody } from '../tables/objects.ts'
-
-type Reason = (typeof attributionReasons)[number]
-type Attribution = (typeof attributions)[number]
-
-/** Who an end was, decided once for each distinct pair of claim and object in a block. */
-interface Judgement {
-  entity: number
-  attribution: Attribution
-  reason: Reason
-}
+import { type Attribute, type Level, type ObjectTable, levelOf } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = [
   'namespace',
@@ -29,113 +21,163 @@ const completed: readonly Attribute[] = [
 ]
 const filled: readonly Attribute[] = ['zone']
 
-/** What `find` did not find: a record without an address. */
-const noAddress = -4
-/** Numbers of crowds, from here down. */
-const firstCrowd = -5
+/** What of a claim says who the end is. */
+const telling = ['pod', 'workload', 'namespace', 'entity', 'service_account', 'spiffe_id'] as const
+
+const noCodes = new Uint8Array(0)
+
+/** Who the ends of a block's rows were: for each row a code, for each code the entity and the verdict. */
+interface Decision {
+  codes: Uint16Array
+  entities: number[]
+  verdicts: Verdict[]
+}
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable): Step {
+export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
   const seen = new Combinations()
   const judge = judgeBy(objects)
-  const gather = gatherFrom(objects.texts)
+  const gather = gatherFrom(objects)
+  const prepared = new WeakMap<Draft, Moments>()
+  /** The code of an entity that no source and nothing else says anything of, in this block. */
+  let codeOfEntity = new Uint16Array(0)
 
-  function attribute(draft: Draft, end: string) {
-    const { judgements, codes } = decide(draft, end)
-    const entities = Int32Array.from(judgements.map(({ entity }) => entity))
-    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], entities, codes)
-    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], entities, codes))
-    draft.setLabels(
-      `${end}_attribution`,
-      gatherTexts(
-        judgements.map(({ attribution }) => attribution),
-        codes,
-      ),
-    )
-    draft.setLabels(
-      `${end}_attribution_reason`,
-      gatherTexts(
-        judgements.map(({ reason }) => reason),
-        codes,
-      ),
-    )
+  function momentsOf(draft: Draft): Moments {
+    let moments = prepared.get(draft)
+    if (!moments) prepared.set(draft, (moments = clocks.moments(draft.block)))
+    return moments
+  }
+
+  function attribute(draft: Draft, end: string, provisional: Uint8Array) {
+    const { given, bits } = claimsOf(draft, end)
+    const decision = decide(draft, end, given)
+    const { codes, entities, verdicts } = decision
+    const columns = gather(entities, codes)
+    for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
+    for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
+    const told = verdicts.map(({ attribution }) => attributions.indexOf(attribution) + 1)
+    const reasons = verdicts.map(({ reason }) => attributionReasons.indexOf(reason) + 1)
+    draft.setLabels(`${end}_attribution`, { keys: ['', ...attributions], codes: pick(Uint8Array.from(told), codes) })
+    draft.setLabels(`${end}_attribution_reason`, { keys: ['', ...attributionReasons], codes: pick(Uint8Array.from(reasons), codes) })
+    draft.setNumbers(`${end}_claimed`, bits)
+    if (verdicts.some(verdict => verdict.provisional))
+      for (let row = 0; row < codes.length; row++) if (verdicts[codes[row]].provisional) provisional[row] = 1
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: string): { judgements: Judgement[]; codes: Uint16Array } {
+  function decide(draft: Draft, end: string, given: ReadonlyMap<string, Given>): Decision {
     const { block } = draft
+    const { before, from, to } = momentsOf(draft)
     const clusters = block.labels('cluster')
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
+    const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
     const addresses = block.addressWords(`${end}_address`)
-    const times = block.words('time')
-    const [pods, namespaces, workloads, entities] = ['pod', 'namespace', 'workload', 'entity'].map(field => draft.labels(`${end}_${field}`))
-    const crowds = new Crowds()
-    const judgements: Judgement[] = []
-    const codes = new Uint16Array(block.rows)
+    const claims = telling.map(field => given.get(field)?.labels)
+    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? noCodes)
+    const claimed = claims.some(Boolean)
+    const decision: Decision = { codes: new Uint16Array(block.rows), entities: [], verdicts: [] }
+    const { codes, entities, verdicts } = decision
+    const codeOfCombination: number[] = []
+    if (codeOfEntity.length < objects.entities) codeOfEntity = new Uint16Array(objects.entities * 2)
+    for (const table of tables) table.tidy()
     seen.clear()
-    for (let row = 0; row < block.rows; row++) {
-      const table = tables[clusters.codes[row]]
-      const time = times[row * 2] + times[row * 2 + 1] * 4294967296
-      let found = table.find(addresses, row * 4, time)
-      if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
-      else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
-      const who = (workloads.codes[row] << 16) | pods.codes[row]
-      const code = seen.number(who, namespaces.codes[row], entities.codes[row], found)
-      if (code === judgements.length) {
-        const claim = {
-          pod: pods.keys[pods.codes[row]],
-          namespace: namespaces.keys[namespaces.codes[row]],
-          workload: workloads.keys[workloads.codes[row]],
-          entity: entities.keys[entities.codes[row]],
+    for (let row = 0; row < codes.length; row++) {
+      const cluster = clusters.codes[row]
+      const table = tables[cluster]
+      let found = table.look(addresses, row * 4, before[row], from[row], to[row])
+      const stale = to[row] > complete[cluster]
+      if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
+        let code = codeOfEntity[found]
+        if (code === 0) {
+          entities.push(found)
+          code = codeOfEntity[found] = verdicts.push(judge.object)
         }
-        judgements.push(judge(claim, found, crowds))
+        codes[row] = code - 1
+        continue
       }
-      codes[row] = code
+      if (found === notFound.unknown) {
+        if (isEmpty(addresses, row)) found = noAddress
+        else if (complete[cluster] !== Infinity && objects.neighbourhoods.has(clusters.keys[cluster], addresses, row * 4)) found = nearby
+      }
+      const key = (found << 1) | (stale ? 1 : 0)
+      const combination = seen.number(
+        (pods[row] ?? 0) | ((workloads[row] ?? 0) << 16),
+        (namespaces[row] ?? 0) | ((labels[row] ?? 0) << 16),
+        (accounts[row] ?? 0) | ((ids[row] ?? 0) << 16),
+        key,
+      )
+      if (combination === codeOfCombination.length) {
+        const [pod, workload, namespace, entity, serviceAccount, spiffeId] = claims.map(claim => claim?.keys[claim.codes[row]] ?? '')
+        const claim = { pod, workload, namespace, entity, serviceAccount, spiffeId }
+        const judgement = judge({
+          claim,
+          found,
+          crowd: isCrowd(found) ? table.crowd(found) : undefined,
+          stale,
+          watched: complete[cluster] !== Infinity,
+        })
+        codeOfCombination.push(entities.push(judgement.entity) - 1)
+        verdicts.push(judgement.verdict)
+      }
+      codes[row] = codeOfCombination[combination]
     }
-    return { judgements, codes }
+    for (const entity of entities) codeOfEntity[entity] = 0
+    return decision
   }
 
   /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
-  function complete(draft: Draft, name: string, numbers: readonly number[], entities: Int32Array, codes: Uint16Array) {
-    const claimed = draft.labels(name)
-    if (claimed.keys.length === 1) return draft.setLabels(name, gather(numbers, entities, codes))
-    const empty = claimed.keys.indexOf('')
-    const first = codes.findIndex((code, row) => claimed.codes[row] === empty && numbers[entities[code]] !== 0)
-    if (empty < 0 || first < 0) return
-    const keys = [...claimed.keys]
-    const codeOf = append(keys, own(numbers, entities))
-    const merged = Uint16Array.from(claimed.codes)
-    for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
-    draft.setLabels(name, { keys, codes: merged })
+  function complete(draft: Draft, name: string, given: Given | undefined, column: Gathered) {
+    if (!given) return draft.setLabels(name, column.labels())
+    if (!given.hasEmpty) return
+    const { keys, codes } = given.labels
+    const merged = column.into({ keys: [...keys], codes }, given.empty)
+    if (merged) draft.setLabels(name, merged)
   }
-
-  const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
 
   return {
     name: 'kubernetes',
+    until: draft => momentsOf(draft).latest,
     enrich(draft) {
-      for (const end of ['src', 'dst']) {
-        draft.setNumbers(`${end}_claimed`, claimedBy(draft, end))
-        attribute(draft, end)
-      }
+      const provisional = new Uint8Array(draft.block.rows)
+      for (const end of ['src', 'dst']) attribute(draft, end, provisional)
+      if ('provisional' in draft.kind.fields) draft.setNumbers('provisional', provisional)
     },
   }
 }
 
-/** Which fields of the end the source itself filled, a bit for each of `claimableFields`. */
-function claimedBy(draft: Draft, end: string): Uint16Array {
+/** A field of an end as its source filled it, in some rows at least. */
+interface Given {
+  labels: Labels
+  /** The code of ''; -1 where there is none. */
+  empty: number
+  /** Whether some rows are empty. */
+  hasEmpty: boolean
+}
+
+/** What the source itself filled, and for each row a bit for each of `claimableFields`. */
+function claimsOf(draft: Draft, end: string): { given: Map<string, Given>; bits: Uint16Array } {
+  const given = new Map<string, Given>()
   const bits = new Uint16Array(draft.block.rows)
   for (const [at, field] of claimableFields.entries()) {
     const name = `${end}_${field}`
     if (!draft.block.has(name)) continue
-    const { keys, codes } = draft.given(name)
+    const labels = draft.given(name)
+    const { keys, codes } = labels
     const empty = keys.indexOf('')
-    for (let row = 0; row < codes.length; row++) if (codes[row] !== empty) bits[row] |= 1 << at
+    if (keys.length === 1 && empty === 0) continue
+    const bit = 1 << at
+    let count = 0
+    for (let row = 0; row < codes.length; row++)
+      if (codes[row] !== empty) {
+        bits[row] |= bit
+        count++
+      }
+    if (count) given.set(field, { labels, empty, hasEmpty: count < codes.length })
   }
-  return bits
+  return { given, bits }
 }
 
 function isEmpty(addresses: Int32Array, row: number): boolean {
@@ -143,88 +185,62 @@ function isEmpty(addresses: Int32Array, row: number): boolean {
   return (addresses[at] | addresses[at + 1] | addresses[at + 2] | addresses[at + 3]) === 0
 }
 
-/** Sets of entities that had one address at one time. */
-class Crowds {
-  readonly #numbers = new Map<string, number>()
-  readonly #members: number[][] = []
-
-  number(table: AddressTable, addresses: Int32Array, row: number, time: number): number {
-    const members: number[] = []
-    table.find(addresses, row * 4, time, members)
-    const name = members.join()
-    let number = this.#numbers.get(name)
-    if (number === undefined) this.#numbers.set(name, (number = firstCrowd + 1 - this.#members.push(members)))
-    return number
-  }
-
-  members(number: number): number[] {
-    return this.#members[firstCrowd - number]
-  }
+/** An attribute of the entities of a block's rows. */
+interface Gathered {
+  /** As a column. */
+  labels(): Labels
+  /** In those rows of a column that have the code `empty`; nothing when it has nothing for them. Keys are added to those of the column. */
+  into(column: { keys: string[]; codes: Labels['codes'] }, empty: number): Labels | undefined
 }
 
-interface Claim {
-  pod: string
-  namespace: string
-  workload: string
-  entity: string
-}
+/** Makes columns of what is known of entities. Attributes that are those of many entities are looked at once for each set of them. */
+function gatherFrom({ texts, levels, attribute }: ObjectTable) {
+  const stamps: Record<Level, Uint16Array> = { own: new Uint16Array(0), place: new Uint16Array(0), profile: new Uint16Array(0) }
 
-function judgeBy(objects: ObjectTable) {
-  /** A source names the pod, or, as the metrics of a mesh do, the workload alone. */
-  function one({ pod, namespace, workload }: Claim, entity: number): Judgement {
-    if (!pod && !workload) return { entity, attribution: 'exact', reason: 'object' }
-    const isNamed = pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload
-    const agrees = isNamed && objects.text('namespace', entity) === namespace
-    return agrees
-      ? { entity, attribution: 'exact', reason: 'claim_agrees' }
-      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
-  }
-
-  /** Pods on the host network share the address of their node: the node is sure, the pod is not. */
-  function several(members: number[]): Judgement {
-    const node = members.find(member => objects.isNode(member))
-    return { entity: node ?? nobody, attribution: 'ambiguous', reason: node === undefined ? 'several_objects' : 'host_network' }
-  }
-
-  function none(claim: Claim, found: number): Judgement {
-    if (claim.pod || claim.workload) return { entity: nobody, attribution: 'exact', reason: 'claim' }
-    const outside = claim.entity === 'world'
-    const reason =
-      found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
-    return { entity: nobody, attribution: 'none', reason }
-  }
-
-  return function judge(claim: Claim, found: number, crowds: Crowds): Judgement {
-    if (found <= firstCrowd) return several(crowds.members(found))
-    return found >= 0 ? one(claim, found) : none(claim, found)
-  }
-}
-
-/** Makes columns with the text of `entities[codes[row]]` in each row, given the number of each entity's text. */
-function gatherFrom(texts: readonly string[]) {
-  let codeOf = new Uint16Array(0)
-  return function gather(numbers: readonly number[], entities: Int32Array, codes: Uint16Array): Labels {
-    if (codeOf.length < texts.length) codeOf = new Uint16Array(texts.length * 2)
-    const keys = ['']
+  /** The distinct numbers of a level among the entities, and for each row which of them. */
+  function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: number[]; rows: Uint16Array } {
+    const numberOf = levels[level]
+    if (level === 'own') return { numbers: entities as number[], rows: codes }
+    const most = attribute[level === 'place' ? 'node' : 'namespace'].length
+    if (stamps[level].length < most) stamps[level] = new Uint16Array(most * 2)
+    const stamp = stamps[level]
+    const numbers: number[] = []
     const local = new Uint16Array(entities.length)
     for (let i = 0; i < entities.length; i++) {
-      const number = numbers[entities[i]]
-      if (number && !codeOf[number]) codeOf[number] = keys.push(texts[number]) - 1
-      local[i] = codeOf[number]
+      const number = numberOf[entities[i]]
+      if (!stamp[number]) stamp[number] = numbers.push(number)
+      local[i] = stamp[number] - 1
     }
-    for (const entity of entities) codeOf[numbers[entity]] = 0
-    return { keys, codes: pick(local, codes) }
+    for (const number of numbers) stamp[number] = 0
+    return { numbers, rows: pick(local, codes) }
+  }
+
+  return function gather(entities: readonly number[], codes: Uint16Array): (name: Attribute) => Gathered {
+    const known: Partial<Record<Level, ReturnType<typeof distinct>>> = {}
+    return name => {
+      const { numbers, rows } = (known[levelOf(name)] ??= distinct(levelOf(name), entities, codes))
+      const textOf = (number: number) => texts[attribute[name][number]]
+      return {
+        labels() {
+          const keys = ['']
+          const codeOf = append(keys, numbers.map(textOf))
+          return { keys, codes: pick(codeOf, rows) }
+        },
+        into({ keys, codes }, empty) {
+          const first = codes.findIndex((code, row) => code === empty && textOf(numbers[rows[row]]) !== '')
+          if (first < 0) return undefined
+          const codeOf = append(keys, numbers.map(textOf))
+          const merged = Uint16Array.from(codes)
+          for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[rows[row]]
+          return { keys, codes: merged }
+        },
+      }
+    }
   }
 }
 
-/** The same of a few texts. */
-function gatherTexts(texts: readonly string[], codes: Uint16Array): Labels {
-  const keys = ['']
-  return { keys, codes: pick(append(keys, texts), codes) }
-}
-
-function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
-  const picked = new Uint16Array(codes.length)
+function pick<A extends Uint8Array | Uint16Array>(from: A, codes: Uint16Array): A {
+  const picked = new (from.constructor as new (length: number) => A)(codes.length)
   for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
   return picked
 }
