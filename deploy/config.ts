@@ -25,7 +25,7 @@ export interface Config {
     max_bytes?: number
   }
   collect: { name: string } & SourceOptions
-  enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
+  enrich: { networks: Networks; objects: { wait: number }; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
@@ -141,6 +141,17 @@ export const configSchema = {
         default: {},
         description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
       },
+      objects: group({
+        wait: {
+          type: 'number',
+          minimum: 0,
+          maximum: 60,
+          default: 3,
+          expected: 'seconds from 0 to 60',
+          description:
+            'Seconds that records wait, at most, until all is known that is told of the pods of their cluster up to then; 0 for never. Of clusters whose source says up to when it is complete.',
+        },
+      }),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },
         max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },

@@ -16,16 +16,17 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using store = await openShares(config, context)
-  const { networks, batch } = config.enrich
+  const { networks, batch, objects } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes }
+  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes, objectsWaitMs: objects.wait * 1000 }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 
 /** Answers without a bus, too: what is stored can be asked for. */
 async function serve(config: Config, context: ServiceContext): Promise<void> {
   await using clickhouse = openReader(config)
-  await withBus(config.bus, context, bus => runApi({ bus, clickhouse, options: config.http }, context), { atOnce: true })
+  const options = { ...config.http, objectsWaitMs: config.enrich.objects.wait * 1000 }
+  await withBus(config.bus, context, bus => runApi({ bus, clickhouse, options }, context), { atOnce: true })
 }
 
 function demo(config: Config, context: ServiceContext): Promise<void> {

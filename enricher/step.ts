@@ -42,7 +42,9 @@ export class Draft {
 
   /** Bits of 16, or booleans; what holds nothing but zeros is left out. */
   setNumbers(name: string, numbers: Uint8Array | Uint16Array): void {
-    if (numbers.every(number => number === 0)) return
+    let any = 0
+    for (let row = 0; row < numbers.length && !any; row++) any = numbers[row]
+    if (!any) return
     this.written.set(name, { type: numbers instanceof Uint8Array ? 'Bool' : 'UInt16', write: out => out.raw(numbers) })
   }
 }

@@ -1,4 +1,4 @@
-import type { Labels } from '../../runtime/block/block.ts'
+import { type Labels, wideAt } from '../../runtime/block/block.ts'
 import { claimableFields } from '../../schema/ends.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
@@ -6,7 +6,7 @@ import type { Draft, Step } from '../step.ts'
 import { isCrowd, notFound } from '../tables/address-table.ts'
 import { Clocks, type Moments } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
-import { type Attribute, type Level, type ObjectTable, levelOf } from '../tables/objects.ts'
+import { type Attribute, type Level, type ObjectTable, attributes, levelOf } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = [
   'namespace',
@@ -33,11 +33,18 @@ interface Decision {
   verdicts: Verdict[]
 }
 
+export interface KubernetesOptions {
+  /** What is known of the clocks of reporters. */
+  clocks?: Clocks
+  /** Told how many records of a kind may become known better. */
+  provisional?(count: number, kind: string): void
+}
+
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
+export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provisional: counted }: KubernetesOptions = {}): Step {
   const seen = new Combinations()
   const judge = judgeBy(objects)
   const gather = gatherFrom(objects)
@@ -47,7 +54,7 @@ export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
 
   function momentsOf(draft: Draft): Moments {
     let moments = prepared.get(draft)
-    if (!moments) prepared.set(draft, (moments = clocks.moments(draft.block)))
+    if (!moments) prepared.set(draft, (moments = clocks.moments(draft)))
     return moments
   }
 
@@ -58,11 +65,23 @@ export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
     const columns = gather(entities, codes)
     for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
     for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
-    const told = verdicts.map(({ attribution }) => attributions.indexOf(attribution) + 1)
-    const reasons = verdicts.map(({ reason }) => attributionReasons.indexOf(reason) + 1)
-    draft.setLabels(`${end}_attribution`, { keys: ['', ...attributions], codes: pick(Uint8Array.from(told), codes) })
-    draft.setLabels(`${end}_attribution_reason`, { keys: ['', ...attributionReasons], codes: pick(Uint8Array.from(reasons), codes) })
-    draft.setNumbers(`${end}_claimed`, bits)
+    draft.setLabels(
+      `${end}_attribution`,
+      valuesOf(
+        attributions,
+        verdicts.map(({ attribution }) => attributions.indexOf(attribution)),
+        codes,
+      ),
+    )
+    draft.setLabels(
+      `${end}_attribution_reason`,
+      valuesOf(
+        attributionReasons,
+        verdicts.map(({ reason }) => attributionReasons.indexOf(reason)),
+        codes,
+      ),
+    )
+    if (given.size) draft.setNumbers(`${end}_claimed`, bits)
     if (verdicts.some(verdict => verdict.provisional))
       for (let row = 0; row < codes.length; row++) if (verdicts[codes[row]].provisional) provisional[row] = 1
   }
@@ -70,8 +89,8 @@ export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
   function decide(draft: Draft, end: string, given: ReadonlyMap<string, Given>): Decision {
     const { block } = draft
-    const { before, from, to } = momentsOf(draft)
-    const clusters = block.labels('cluster')
+    const { times, reporters, shift, reach, hidden } = momentsOf(draft)
+    const clusters = draft.given('cluster')
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
     const addresses = block.addressWords(`${end}_address`)
@@ -87,8 +106,11 @@ export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
     for (let row = 0; row < codes.length; row++) {
       const cluster = clusters.codes[row]
       const table = tables[cluster]
-      let found = table.look(addresses, row * 4, before[row], from[row], to[row])
-      const stale = to[row] > complete[cluster]
+      const reporter = reporters[row]
+      const from = wideAt(times, row) + shift[reporter]
+      const to = from + reach[reporter]
+      let found = table.look(addresses, row * 4, from - hidden[reporter], from, to)
+      const stale = to > complete[cluster]
       if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
         if (code === 0) {
@@ -143,7 +165,13 @@ export function kubernetes(objects: ObjectTable, clocks = new Clocks()): Step {
     enrich(draft) {
       const provisional = new Uint8Array(draft.block.rows)
       for (const end of ['src', 'dst']) attribute(draft, end, provisional)
-      if ('provisional' in draft.kind.fields) draft.setNumbers('provisional', provisional)
+      if (!('provisional' in draft.kind.fields)) return
+      draft.setNumbers('provisional', provisional)
+      if (draft.written.has('provisional'))
+        counted?.(
+          provisional.reduce((sum, one) => sum + one, 0),
+          draft.kind.name,
+        )
     },
   }
 }
@@ -196,40 +224,59 @@ interface Gathered {
 /** Makes columns of what is known of entities. Attributes that are those of many entities are looked at once for each set of them. */
 function gatherFrom({ texts, levels, attribute }: ObjectTable) {
   const stamps: Record<Level, Uint16Array> = { own: new Uint16Array(0), place: new Uint16Array(0), profile: new Uint16Array(0) }
+  let codeOfText = new Uint16Array(0)
 
-  /** The distinct numbers of a level among the entities, and for each row which of them. */
-  function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: number[]; rows: Uint16Array } {
+  /** The distinct numbers of a level among the entities, from 1 on, and for each row which of them. */
+  function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: readonly number[]; rows: Uint16Array } {
     const numberOf = levels[level]
-    if (level === 'own') return { numbers: entities as number[], rows: codes }
-    const most = attribute[level === 'place' ? 'node' : 'namespace'].length
+    const most = attribute[attributes.find(name => levelOf(name) === level)!].length
     if (stamps[level].length < most) stamps[level] = new Uint16Array(most * 2)
     const stamp = stamps[level]
-    const numbers: number[] = []
+    const numbers = [0]
     const local = new Uint16Array(entities.length)
-    for (let i = 0; i < entities.length; i++) {
+    for (let i = 0; i < local.length; i++) {
       const number = numberOf[entities[i]]
-      if (!stamp[number]) stamp[number] = numbers.push(number)
-      local[i] = stamp[number] - 1
+      if (number === 0) continue
+      if (!stamp[number]) stamp[number] = numbers.push(number) - 1
+      local[i] = stamp[number]
     }
     for (const number of numbers) stamp[number] = 0
     return { numbers, rows: pick(local, codes) }
+  }
+
+  /** The texts with those numbers, each once after '', and the code of each. */
+  function dictionary(textNumbers: readonly number[], numbers: readonly number[]): { keys: string[]; codeOf: Uint16Array } {
+    if (codeOfText.length < texts.length) codeOfText = new Uint16Array(texts.length * 2)
+    const keys = ['']
+    const codeOf = new Uint16Array(numbers.length)
+    for (let i = 1; i < codeOf.length; i++) {
+      const text = textNumbers[numbers[i]]
+      if (text === 0) continue
+      if (!codeOfText[text]) codeOfText[text] = keys.push(texts[text]) - 1
+      codeOf[i] = codeOfText[text]
+    }
+    for (let i = 1; i < codeOf.length; i++) codeOfText[textNumbers[numbers[i]]] = 0
+    return { keys, codeOf }
   }
 
   return function gather(entities: readonly number[], codes: Uint16Array): (name: Attribute) => Gathered {
     const known: Partial<Record<Level, ReturnType<typeof distinct>>> = {}
     return name => {
       const { numbers, rows } = (known[levelOf(name)] ??= distinct(levelOf(name), entities, codes))
-      const textOf = (number: number) => texts[attribute[name][number]]
+      const textNumbers = attribute[name]
       return {
         labels() {
-          const keys = ['']
-          const codeOf = append(keys, numbers.map(textOf))
-          return { keys, codes: pick(codeOf, rows) }
+          const { keys, codeOf } = dictionary(textNumbers, numbers)
+          // Where each has a text of its own, the texts are in the order of the numbers.
+          return { keys, codes: keys.length === numbers.length ? rows : pick(codeOf, rows) }
         },
         into({ keys, codes }, empty) {
-          const first = codes.findIndex((code, row) => code === empty && textOf(numbers[rows[row]]) !== '')
+          const first = codes.findIndex((code, row) => code === empty && textNumbers[numbers[rows[row]]] !== 0)
           if (first < 0) return undefined
-          const codeOf = append(keys, numbers.map(textOf))
+          const codeOf = append(
+            keys,
+            numbers.map(number => texts[textNumbers[number]]),
+          )
           const merged = Uint16Array.from(codes)
           for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[rows[row]]
           return { keys, codes: merged }
@@ -239,8 +286,22 @@ function gatherFrom({ texts, levels, attribute }: ObjectTable) {
   }
 }
 
-function pick<A extends Uint8Array | Uint16Array>(from: A, codes: Uint16Array): A {
-  const picked = new (from.constructor as new (length: number) => A)(codes.length)
+/** A column of a closed set of values, given the number of each code's. */
+function valuesOf(values: readonly string[], numbers: readonly number[], codes: Uint16Array): Labels {
+  const keys = ['', ...values]
+  const [first] = numbers
+  if (numbers.every(number => number === first)) return { keys, codes: new Uint8Array(codes.length).fill(first + 1) }
+  return {
+    keys,
+    codes: pick(
+      Uint16Array.from(numbers, number => number + 1),
+      codes,
+    ),
+  }
+}
+
+function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
+  const picked = new Uint16Array(codes.length)
   for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
   return picked
 }

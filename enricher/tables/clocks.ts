@@ -1,5 +1,5 @@
-import { type Block, type Labels, wideAt } from '../../runtime/block/block.ts'
-import { Combinations } from './combinations.ts'
+import { wideAt } from '../../runtime/block/block.ts'
+import type { Draft } from '../step.ts'
 
 /** The least delay is that of the last half to whole window, microseconds. */
 const halfWindow = 30e6
@@ -9,12 +9,17 @@ export const mostBehind = 5e6
 const hiddenAhead = 250e3
 const mostReporters = 20_000
 
-/** When the records of a block were made: each within [from, to] microseconds by the clock of who received them. */
+/**
+ * When the records of a block were made, by the clock of who received them: each at its `times` plus `shift` of its reporter, or until `reach` after. Should
+ * its clock be ahead by what delay hides, it was by `hidden` earlier.
+ */
 export interface Moments {
-  /** From here on, should the clock be ahead by what delay hides: nobody else should have been there. */
-  before: Float64Array
-  from: Float64Array
-  to: Float64Array
+  times: Uint32Array
+  /** The number of each row's reporter in this block. */
+  reporters: Uint16Array
+  shift: Float64Array
+  reach: Float64Array
+  hidden: Float64Array
   /** The latest of each cluster in the block. */
   latest: ReadonlyMap<string, number>
 }
@@ -41,27 +46,19 @@ export interface ClockAhead {
 export class Clocks {
   /** By source, cluster and reporter; those heard of last at the end. */
   readonly #estimates = new Map<string, Estimate>()
-  readonly #seen = new Combinations()
 
   /** When the records were made, after they themselves have told of the clocks of their reporters. */
-  moments(block: Block): Moments {
-    const clusters = block.labels('cluster')
-    const { numbers, names } = reportersOf(block, this.#seen)
-    const times = block.words('time')
-    const received = block.words('received')
-    const least = new Float64Array(names.length).fill(Infinity)
-    let newest = 0
-    for (let row = 0; row < block.rows; row++) {
-      const came = wideAt(received, row)
-      if (came === 0) continue
-      if (came > newest) newest = came
-      const delay = came - wideAt(times, row)
-      if (delay < least[numbers[row]]) least[numbers[row]] = delay
-    }
-    least.forEach((delay, number) => {
-      if (delay !== Infinity) least[number] = this.#learn(names[number], delay, newest)
+  moments(draft: Draft): Moments {
+    const { times, reporters, names, clusters, least, last, newest } = read(draft)
+    const latest = new Map<string, number>()
+    const known = names.map((name, number) => (least[number] === Infinity ? Infinity : this.#learn(name, least[number], newest)))
+    const shift = Float64Array.from(known, delay => Math.min(0, delay))
+    const reach = Float64Array.from(known, delay => (delay === Infinity ? 0 : Math.min(mostBehind, Math.max(0, delay))))
+    const hidden = Float64Array.from(known, delay => (delay === Infinity ? 0 : hiddenAhead))
+    clusters.forEach((cluster, number) => {
+      latest.set(cluster, Math.max(last[number] + shift[number] + reach[number], latest.get(cluster) ?? -Infinity))
     })
-    return momentsOf(block, { clusters, times, numbers, least })
+    return { times, reporters, shift, reach, hidden, latest }
   }
 
   /** The reporters whose clocks are farthest ahead. */
@@ -98,45 +95,52 @@ export class Clocks {
 }
 
 interface Reading {
-  clusters: Labels
   times: Uint32Array
-  numbers: Uint32Array
-  least: Float64Array
+  reporters: Uint16Array
+  /** By the number of a reporter: its source, cluster and name, joined; and its cluster. */
+  names: string[]
+  clusters: string[]
+  /** The least `received − time`, infinite where nothing says when records were received; and the last time. */
+  least: number[]
+  last: number[]
+  /** When the last of all was received. */
+  newest: number
 }
 
-function momentsOf(block: Block, { clusters, times, numbers, least }: Reading): Moments {
-  const before = new Float64Array(block.rows)
-  const from = new Float64Array(block.rows)
-  const to = new Float64Array(block.rows)
-  const latest = new Float64Array(clusters.keys.length).fill(-Infinity)
-  const shift = least.map(delay => Math.min(0, delay))
-  const reach = least.map(delay => (delay === Infinity ? 0 : Math.min(mostBehind, Math.max(0, delay))))
-  const hidden = least.map(delay => (delay === Infinity ? 0 : hiddenAhead))
+function read(draft: Draft): Reading {
+  const { block } = draft
+  const [sources, clusters, agents] = ['source', 'cluster', 'reporter'].map(name => draft.given(name))
+  const times = block.words('time')
+  const received = block.words('received')
+  const reading: Reading = { times, reporters: new Uint16Array(block.rows), names: [], clusters: [], least: [], last: [], newest: 0 }
+  const { names, least, last, reporters } = reading
+  /** Of a source and a cluster, the number of each reporter and one more. */
+  const tables = new Map<number, Uint16Array<ArrayBuffer>>()
+  let pair = -1
+  let table = new Uint16Array(0)
   for (let row = 0; row < block.rows; row++) {
-    const number = numbers[row]
-    const time = wideAt(times, row) + shift[number]
-    const end = time + reach[number]
-    before[row] = time - hidden[number]
-    from[row] = time
-    to[row] = end
+    const source = sources.codes[row]
     const cluster = clusters.codes[row]
-    if (end > latest[cluster]) latest[cluster] = end
+    const agent = agents.codes[row]
+    if (pair !== source * clusters.keys.length + cluster) {
+      pair = source * clusters.keys.length + cluster
+      table = tables.get(pair) ?? new Uint16Array(agents.keys.length)
+      tables.set(pair, table)
+    }
+    if (table[agent] === 0) {
+      table[agent] = names.push([sources.keys[source], clusters.keys[cluster], agents.keys[agent]].join('\0'))
+      reading.clusters.push(clusters.keys[cluster])
+      least.push(Infinity)
+      last.push(-Infinity)
+    }
+    const number = table[agent] - 1
+    const time = wideAt(times, row)
+    const came = wideAt(received, row)
+    reporters[row] = number
+    if (time > last[number]) last[number] = time
+    if (came === 0) continue
+    if (came > reading.newest) reading.newest = came
+    if (came - time < least[number]) least[number] = came - time
   }
-  const known = clusters.keys.map((cluster, code) => [cluster, latest[code]] as const).filter(([, time]) => time !== -Infinity)
-  return { before, from, to, latest: new Map(known) }
-}
-
-/** A number for each row's source, cluster and reporter, and their names, joined. */
-function reportersOf(block: Block, seen: Combinations): { numbers: Uint32Array; names: string[] } {
-  const parts = ['source', 'cluster', 'reporter'].map(name => block.labels(name))
-  const [sources, clusters, reporters] = parts.map(({ codes }) => codes)
-  const numbers = new Uint32Array(block.rows)
-  const names: string[] = []
-  seen.clear()
-  for (let row = 0; row < numbers.length; row++) {
-    const number = seen.number(sources[row], clusters[row], reporters[row], 0)
-    if (number === names.length) names.push(parts.map(({ keys, codes }) => keys[codes[row]]).join('\0'))
-    numbers[row] = number
-  }
-  return { numbers, names }
+  return reading
 }
