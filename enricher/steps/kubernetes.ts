@@ -89,7 +89,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
   function decide(draft: Draft, end: string, given: ReadonlyMap<string, Given>): Decision {
     const { block } = draft
-    const { times, reporters, shift, reach, hidden } = momentsOf(draft)
+    const { times, reporters, earliest, latest } = momentsOf(draft)
     const clusters = draft.given('cluster')
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
@@ -107,9 +107,10 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       const cluster = clusters.codes[row]
       const table = tables[cluster]
       const reporter = reporters[row]
-      const from = wideAt(times, row) + shift[reporter]
-      const to = from + reach[reporter]
-      let found = table.look(addresses, row * 4, from - hidden[reporter], from, to)
+      const time = wideAt(times, row)
+      const from = time + earliest[reporter]
+      const to = time + latest[reporter]
+      let found = table.look(addresses, row * 4, from, to)
       const stale = to > complete[cluster]
       if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
@@ -161,7 +162,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
 
   return {
     name: 'kubernetes',
-    until: draft => momentsOf(draft).latest,
+    until: draft => momentsOf(draft).until,
     enrich(draft) {
       const provisional = new Uint8Array(draft.block.rows)
       for (const end of ['src', 'dst']) attribute(draft, end, provisional)

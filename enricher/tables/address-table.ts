@@ -97,18 +97,15 @@ export class AddressTable {
   }
 
   /**
-   * Who had the address at a time of which is known that it lies within [from, to]. An entity that had it all the while, unless another
-   * object had it since `before`; with `doubts` when that is not sure. A crowd (`isCrowd`) when several objects had it. Else `notThen` or
-   * `unknown`.
+   * Who had the address at a time of which is known that it lies within [from, to]. An entity that had it all the while, or with `doubts` when that is
+   * not sure. A crowd (`isCrowd`) when several objects had it. Else `notThen` or `unknown`.
    */
-  look(words: Int32Array, at: number, before: number, from: number, to: number): number {
+  look(words: Int32Array, at: number, from: number, to: number): number {
     const address = this.#slots[this.#slotOf(words, at)]
     if (address < 0) return notFound.unknown
     const memo = address * (addressWords / 2)
-    if (this.#memos[memo + sinceAt] <= before && to < this.#memos[memo + untilAt]) return this.#addresses[address * addressWords + answerAt]
-    return this.#remember(address, to) <= before
-      ? this.#addresses[address * addressWords + answerAt]
-      : this.#around(address, before, from, to)
+    if (this.#memos[memo + sinceAt] <= from && to < this.#memos[memo + untilAt]) return this.#addresses[address * addressWords + answerAt]
+    return this.#remember(address, to) <= from ? this.#addresses[address * addressWords + answerAt] : this.#around(address, from, to)
   }
 
   crowd(answer: number): Crowd {
@@ -157,24 +154,27 @@ export class AddressTable {
   }
 
   /** The same for a stretch of time in which something begins or ends. */
-  #around(address: number, before: number, from: number, to: number): number {
+  #around(address: number, from: number, to: number): number {
     const touching: number[] = []
-    const near: number[] = []
     for (let word = this.#head(address); word >= 0; word = this.#intervals[word + nextAt]) {
       const begins = this.#times[word / 2 + fromAt]
       const ends = this.#times[word / 2 + toAt]
-      if (begins >= ends || begins > to || ends <= before) continue
-      if (ends > from) touching.push(word)
-      else near.push(word)
+      if (begins < ends && begins <= to && ends > from) touching.push(word)
     }
     if (touching.length === 0) return notFound.notThen
     const object = this.#objectOf(touching[0])
     if (touching.some(word => this.#objectOf(word) !== object)) return this.#crowdOf(touching, !this.#met(touching, from, to))
-    const then = touching.find(word => this.#times[word / 2 + fromAt] <= from) ?? touching.at(-1)!
-    const entity = this.#intervals[then + entityAt]
-    if (this.#times[touching[0] / 2 + endedAt] <= to && this.#times[touching[0] / 2 + toAt] > to) return entity | doubts.perhapsEnded
-    const whole = this.#times[then / 2 + fromAt] <= from && this.#times[touching[0] / 2 + toAt] > to
-    return whole && near.every(word => this.#objectOf(word) === object) ? entity : entity | doubts.clock
+    return this.#alone(touching, from, to)
+  }
+
+  /** Of the versions of one object, newest first, the oldest there: what it was when the time begins. */
+  #alone(touching: readonly number[], from: number, to: number): number {
+    const [newest] = touching
+    const oldest = touching.at(-1)!
+    const entity = this.#intervals[oldest + entityAt]
+    const ends = this.#times[newest / 2 + toAt]
+    if (ends > to && this.#times[newest / 2 + endedAt] <= to) return entity | doubts.perhapsEnded
+    return this.#times[oldest / 2 + fromAt] <= from && ends > to ? entity : entity | doubts.clock
   }
 
   /** Whether more than one object had it at the one end of the stretch or the other. */

@@ -3,32 +3,35 @@ import type { Draft } from '../step.ts'
 
 /** The least delay is that of the last half to whole window, microseconds. */
 const halfWindow = 30e6
-/** How far behind a clock may be, hidden by delay. What takes longer to come takes longer for other reasons. */
-export const mostBehind = 5e6
-/** How much farther ahead a clock may be than was seen, as its records take some time as well. */
-const hiddenAhead = 250e3
+/** How wrong a clock may be without being noticed. A delay beyond says nothing of the clock: the record came late for other reasons. */
+export const mostHidden = 5e6
+/** How much farther ahead a clock may be than was noticed, as its records take some time as well. */
+const leastHidden = 250e3
+/** For how long it is remembered how wrong a clock was, while delays are too long to tell. */
+const rememberedFor = 3600e6
 const mostReporters = 20_000
 
 /**
- * When the records of a block were made, by the clock of who received them: each at its `times` plus `shift` of its reporter, or until `reach` after. Should
- * its clock be ahead by what delay hides, it was by `hidden` earlier.
+ * When the records of a block were made, by the clock of who received them: each between its time plus `earliest` and its time plus `latest` of its
+ * reporter, microseconds.
  */
 export interface Moments {
   times: Uint32Array
   /** The number of each row's reporter in this block. */
   reporters: Uint16Array
-  shift: Float64Array
-  reach: Float64Array
-  hidden: Float64Array
-  /** The latest of each cluster in the block. */
-  latest: ReadonlyMap<string, number>
+  earliest: Float64Array
+  latest: Float64Array
+  /** Up to when there are records of each cluster. */
+  until: ReadonlyMap<string, number>
 }
 
-/** The least `received − time` of a reporter, in a window that slides by halves. */
+/** The least `received − time` of a reporter, in a window that slides by halves, and the last that told something of its clock. */
 interface Estimate {
   began: number
   least: number
   leastBefore: number
+  telling: number
+  toldAt: number
 }
 
 export interface ClockAhead {
@@ -50,21 +53,20 @@ export class Clocks {
   /** When the records were made, after they themselves have told of the clocks of their reporters. */
   moments(draft: Draft): Moments {
     const { times, reporters, names, clusters, least, last, newest } = read(draft)
-    const latest = new Map<string, number>()
-    const known = names.map((name, number) => (least[number] === Infinity ? Infinity : this.#learn(name, least[number], newest)))
-    const shift = Float64Array.from(known, delay => Math.min(0, delay))
-    const reach = Float64Array.from(known, delay => (delay === Infinity ? 0 : Math.min(mostBehind, Math.max(0, delay))))
-    const hidden = Float64Array.from(known, delay => (delay === Infinity ? 0 : hiddenAhead))
+    const known = names.map((name, number) => (least[number] === Infinity ? undefined : this.#learn(name, least[number], newest)))
+    const earliest = Float64Array.from(known, earliestOf)
+    const latest = Float64Array.from(known, latestOf)
+    const until = new Map<string, number>()
     clusters.forEach((cluster, number) => {
-      latest.set(cluster, Math.max(last[number] + shift[number] + reach[number], latest.get(cluster) ?? -Infinity))
+      until.set(cluster, Math.max(last[number] + latest[number], until.get(cluster) ?? -Infinity))
     })
-    return { times, reporters, shift, reach, hidden, latest }
+    return { times, reporters, earliest, latest, until }
   }
 
   /** The reporters whose clocks are farthest ahead. */
   ahead(most: number): ClockAhead[] {
     return [...this.#estimates]
-      .map(([name, { least, leastBefore }]) => ({ name, ahead: -Math.min(least, leastBefore) }))
+      .map(([name, { telling }]) => ({ name, ahead: -telling }))
       .filter(({ ahead }) => ahead > 0)
       .sort((one, other) => other.ahead - one.ahead)
       .slice(0, most)
@@ -74,25 +76,37 @@ export class Clocks {
       })
   }
 
-  /** The least delay of the window, with what a block tells that was received at `now`. */
+  /** The least delay that tells something of the clock, or that there is, with what a block tells that was received at `now`. */
   #learn(name: string, delay: number, now: number): number {
-    const known = this.#estimates.get(name)
-    if (!known) {
-      this.#estimates.set(name, { began: now, least: delay, leastBefore: Infinity })
-      if (this.#estimates.size > mostReporters) this.#estimates.delete(this.#estimates.keys().next().value!)
-      return delay
-    }
-    if (now >= known.began + halfWindow) {
-      known.leastBefore = now < known.began + 2 * halfWindow ? known.least : Infinity
-      known.least = Infinity
-      known.began = now
-      this.#estimates.delete(name)
-      this.#estimates.set(name, known)
-    }
+    const known = this.#estimates.get(name) ?? { began: now, least: Infinity, leastBefore: Infinity, telling: Infinity, toldAt: now }
+    if (now >= known.began + halfWindow || known.least === Infinity) this.#slide(name, known, now)
     known.least = Math.min(known.least, delay)
-    return Math.min(known.least, known.leastBefore)
+    const least = Math.min(known.least, known.leastBefore)
+    if (least <= mostHidden) {
+      known.telling = least
+      known.toldAt = now
+    } else if (now > known.toldAt + rememberedFor) known.telling = Infinity
+    return Math.min(least, known.telling)
+  }
+
+  #slide(name: string, known: Estimate, now: number): void {
+    known.leastBefore = now < known.began + 2 * halfWindow ? known.least : Infinity
+    known.least = Infinity
+    known.began = now
+    this.#estimates.delete(name)
+    this.#estimates.set(name, known)
+    if (this.#estimates.size > mostReporters) this.#estimates.delete(this.#estimates.keys().next().value!)
   }
 }
+
+/** Who is ahead made its records earlier by as much, and by what hides behind their delay. */
+function earliestOf(delay: number | undefined): number {
+  if (delay === undefined) return 0
+  return delay > mostHidden ? -mostHidden : Math.min(0, delay) - leastHidden
+}
+
+/** Who is behind made its records later, by no more than they took to come. */
+const latestOf = (delay = 0) => Math.min(mostHidden, delay)
 
 interface Reading {
   times: Uint32Array
