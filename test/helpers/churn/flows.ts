@@ -40,7 +40,7 @@ export interface Traffic {
   perSecond: number
 }
 
-const sendEvery = 0.25 * second
+const sendEvery = 0.5 * second
 /** Beside what clocks are wrong by: the least delay there is, and what is allowed for it to hide. */
 const margin = 0.6 * second
 const lateBy = 600 * second

@@ -31,7 +31,7 @@ const clusters = ['east', 'west']
 const waits = 3 * second
 
 /** A few minutes of two clusters with the same addresses. */
-export function worldOf(seed: number, { perSecond = 60 } = {}): World {
+export function worldOf(seed: number, { perSecond = 40 } = {}): World {
   const random = randomOf(seed)
   const [from, to] = [begin, begin + length]
   const away: Record<string, Away> = Object.fromEntries(
