@@ -73,10 +73,11 @@ export function judgeBy(objects: ObjectTable) {
 
   const claimAlone = (claim: Claim, doubt: Verdict) => (namesSomebody(claim) ? exactly.claim : doubt)
 
-  /** The address is that of a service or a node, which says nothing of a pod or workload that is named. */
+  /** The address is that of a service or a node, which says nothing of a pod that is named; or an identity of another form than the pod's is. */
   function notComparable({ claim }: Evidence, entity: number, doubt?: Verdict): Judgement {
-    if (namesSomebody(claim)) return { entity: objects.isNode(entity) && claim.pod ? nobody : entity, verdict: exactly.claim }
-    return { entity, verdict: doubt ?? exactly.object }
+    if (!namesSomebody(claim)) return { entity, verdict: doubt ?? exactly.object }
+    if (objects.isPod(entity)) return { entity, verdict: doubt ?? exactly.claim }
+    return { entity: doubt || (objects.isNode(entity) && claim.pod) ? nobody : entity, verdict: exactly.claim }
   }
 
   /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
@@ -106,17 +107,16 @@ export function judgeBy(objects: ObjectTable) {
     if (pod) return within && is('pod', pod)
     if (workload) return within && is('workload', workload)
     if (serviceAccount) return within && is('service_account', serviceAccount)
-    return spiffeId ? within && hasIdentity(spiffeId, entity) : within
+    return spiffeId && within ? hasIdentity(spiffeId, entity) : within
   }
 
   /** By the object's own identity, else by the namespace and service account that identities of Kubernetes are made of. */
-  function hasIdentity(spiffeId: string, entity: number): boolean {
+  function hasIdentity(spiffeId: string, entity: number): boolean | undefined {
     const own = objects.text('spiffe_id', entity)
     if (own) return own === spiffeId
     const [, namespace, account] = /^spiffe:\/\/[^/]+\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(spiffeId) ?? []
-    return (
-      namespace === undefined || (namespace === objects.text('namespace', entity) && account === objects.text('service_account', entity))
-    )
+    if (namespace === undefined) return undefined
+    return namespace === objects.text('namespace', entity) && account === objects.text('service_account', entity)
   }
 
   function judge(evidence: Evidence): Judgement {
