@@ -27,7 +27,8 @@ const migratedWithinMs = 30_000
 
 /** Every topic and how it is kept. */
 function* topics(kept: TopicOptions): Generator<[topic: string, options: TopicOptions]> {
-  for (const kind of Object.values(kinds)) for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true } : kept]
+  for (const kind of Object.values(kinds))
+    for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true, ordered: true } : kept]
   yield [deadLetterTopic, { maxBytes: deadLetterBytes, awaitReaders: false }]
 }
 
@@ -153,7 +154,9 @@ export async function migrateTopics({ kafka }: BusOptions, log: Logger): Promise
   try {
     for (const [topic, settings] of topics(keptOnKafka(kafka))) {
       const { made: isNew, differences } = await untilAborted(bus.prepareTopic(topic, settings), late)
-      if (isNew) made.push(`topic ${topic}: ${kafka.partitions} partitions, replication ${kafka.replication}`)
+      const partitions = settings.ordered ? 1 : kafka.partitions
+      if (isNew)
+        made.push(`topic ${topic}: ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}, replication ${kafka.replication}`)
       for (const one of differences) log.warn({ ...one }, 'a topic has other settings than configured; it is left as it is')
     }
     return made

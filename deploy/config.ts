@@ -33,6 +33,7 @@ export interface Config {
     dns: { max_names: number; min_seconds: number }
     meshes: string[][]
     gateways: string[][]
+    objects: { wait: number }
     batch: { max_rows: number; max_parts: number; max_wait_ms: number }
   }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
@@ -208,6 +209,17 @@ export const configSchema = {
         'Clusters that route to each other’s pod addresses (Cluster Mesh, flat networks): what is unknown in one is looked for in the others.',
       ),
       gateways: groupsOfClusters('Clusters that reach each other by gateways alone, at the addresses of load balancers.'),
+      objects: group({
+        wait: {
+          type: 'number',
+          minimum: 0,
+          maximum: 60,
+          default: 3,
+          expected: 'seconds from 0 to 60',
+          description:
+            'Seconds that records wait, at most, until all is known that is told of the pods of their cluster up to then; 0 for never. Of clusters whose source says up to when it is complete.',
+        },
+      }),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },
         max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },

@@ -30,7 +30,8 @@ export interface Batch {
 
 /** Who looks into the messages of a partition, one after the other. */
 export interface Reader {
-  take(message: Delivered): Promise<StoredBlock | undefined>
+  /** `read` is when the message was read off the bus, milliseconds since 1970. */
+  take(message: Delivered, read: number): Promise<StoredBlock | undefined>
   /** What it has to know to go on from here; given a text, it goes on from there. */
   remember(memory?: string): string
 }
@@ -71,10 +72,15 @@ export async function* readBatches(
   let { plan: planned, memory = '' } = readNote(assignment.committed.metadata)
   remember(memory)
   const waiting: Delivered[] = []
+  /** When those that wait were read. */
+  let readAt = 0
 
   /** The next message, or nothing when none came in time. */
   async function next(waitMs: number): Promise<Delivered | undefined> {
-    if (!waiting.length) waiting.push(...(await assignment.read({ waitMs })))
+    if (!waiting.length) {
+      waiting.push(...(await assignment.read({ waitMs })))
+      readAt = Date.now()
+    }
     return waiting.shift()
   }
 
@@ -93,7 +99,7 @@ export async function* readBatches(
       if (!message) continue
       part.time ||= message.time
       start = part.end = message.offset + 1
-      const block = await take(message)
+      const block = await take(message, readAt)
       if (!block) continue
       part.blocks.push(block)
       part.rows += block.rows

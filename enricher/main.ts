@@ -11,6 +11,7 @@ import { followSpanEdges } from './edges/edges.ts'
 import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
+import { settling } from './settle.ts'
 import type { Step } from './step.ts'
 import type { Reachable } from './ends/clusters.ts'
 import { dns } from './steps/dns.ts'
@@ -18,6 +19,7 @@ import { kubernetes } from './steps/kubernetes.ts'
 import { type Networks, network } from './steps/network.ts'
 import { orientation } from './steps/orientation.ts'
 import { vantage } from './steps/vantage.ts'
+import { Clocks } from './tables/clocks.ts'
 import { type MaxmindFiles, openMaxmind } from './tables/maxmind.ts'
 import { openNames } from './tables/names.ts'
 import { ObjectTable } from './tables/objects.ts'
@@ -32,6 +34,8 @@ export interface EnrichOptions {
   batch?: BatchLimits
   /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
+  /** How long a block waits, at most, for what is told of the objects of its clusters; 0 for never. */
+  objectsWaitMs?: number
 }
 
 interface Enricher {
@@ -55,17 +59,21 @@ export async function runEnricher(
   const { followed } = await loadObjects(bus, objects, signal, log)
   status('objects', { ready: true })
   observeObjects(objects)
+  const clocks = new Clocks()
+  const attributed = observeAttribution(objects, clocks)
   observeLag(bus)
 
   const { networks, egress, maxmind = {}, reachable } = options
   const places = maxmind.asn || maxmind.country ? await openMaxmind(maxmind, { signal, log }) : undefined
   const steps = [
     orientation(objects),
-    kubernetes(objects, reachable),
+    kubernetes(objects, { clocks, provisional: attributed.provisional, reachable }),
     network(networks, { egress, places }),
     dns(openNames(options.dns), objects),
     vantage(objects),
   ]
+  const waitMs = options.objectsWaitMs ?? 3000
+  const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, waited: attributed.waited })
   const sink = clickhouseSink({
     clickhouse,
     log,
@@ -83,6 +91,7 @@ export async function runEnricher(
       // Versions of one record replace each other only where they meet.
       shards: kind.replacing ? 1 : clickhouse.shards,
       unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
+      settled: steps.length ? settled : undefined,
       repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
     })
   if (options.maxBytes)
@@ -101,6 +110,38 @@ export function observeObjects(objects: ObjectTable): void {
   meter()
     .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
     .addCallback(result => result.observe(objects.versions))
+}
+
+const mostClocks = 20
+
+/** Shows in the metrics how far objects are known, what that made wait, and which clocks are wrong. */
+function observeAttribution(objects: ObjectTable, clocks: Clocks) {
+  const behind = meter().createObservableGauge('weir.enricher.objects.behind', {
+    description: 'How long ago all was known that is told of the objects of a cluster.',
+    unit: 's',
+  })
+  behind.addCallback(result => {
+    for (const [cluster, { time }] of objects.heartbeats.clusters) result.observe(Math.max(0, Date.now() - time / 1000) / 1000, { cluster })
+  })
+  const ahead = meter().createObservableGauge('weir.enricher.clock.ahead', {
+    description: `By how much the clock of a reporter is ahead at least: the ${mostClocks} of which it is most.`,
+    unit: 's',
+  })
+  ahead.addCallback(result => {
+    for (const { ahead, ...labels } of clocks.ahead(mostClocks)) result.observe(ahead / 1e6, labels)
+  })
+  const waits = meter().createCounter('weir.enricher.waited', {
+    description: 'How long blocks waited for objects, by whether these came in time.',
+    unit: 'ms',
+  })
+  const provisional = meter().createCounter('weir.enricher.records.provisional', {
+    description: 'Records of which an end may become known better.',
+    unit: '{record}',
+  })
+  return {
+    waited: (ms: number, reached: boolean) => waits.add(ms, { reached: String(reached) }),
+    provisional: (count: number, kind: string) => provisional.add(count, { kind }),
+  }
 }
 
 /** Shows in the metrics how far the readers of each topic are behind. */

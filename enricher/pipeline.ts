@@ -18,6 +18,17 @@ export interface Pipeline {
   unreadable(message: Delivered, error: Error): Promise<void>
   /** Told of a block that came before. */
   repeated(message: Delivered): void
+  /** Waits until what the steps should know of a block is known, or has been waited for long enough. */
+  settled?(draft: Draft, arrival: Arrival): Promise<void>
+}
+
+/** When a block came to us. */
+export interface Arrival {
+  /** When it was read off the bus, and before that published, milliseconds since 1970. */
+  read: number
+  published: number
+  /** Aborted when its partition is no longer ours. */
+  signal: AbortSignal
 }
 
 /**
@@ -25,7 +36,10 @@ export interface Pipeline {
  * stored and committed after: whoever repeats it repeats the same messages under the same token, which ClickHouse stores once.
  * While one batch is being stored the next is enriched.
  */
-export async function enrich(assignment: Assignment, { kind, steps, sink, limits, shards, unreadable, repeated }: Pipeline): Promise<void> {
+export async function enrich(
+  assignment: Assignment,
+  { kind, steps, sink, limits, shards, unreadable, repeated, settled }: Pipeline,
+): Promise<void> {
   let storing: Promise<void> = Promise.resolve()
   let failure: unknown
   let repeats = new Repeats()
@@ -35,14 +49,17 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
     return repeats.note()
   }
 
-  async function take(message: Delivered): Promise<StoredBlock | undefined> {
+  async function take(message: Delivered, read: number): Promise<StoredBlock | undefined> {
     if (repeats.has(message.headers)) {
       repeated(message)
       return undefined
     }
     try {
-      return enrichBlock(kind, steps, message)
+      const draft = new Draft(kind, openBlock(message))
+      await settled?.(draft, { read, published: message.time, signal: assignment.signal })
+      return enrichBlock(steps, draft)
     } catch (error) {
+      assignment.signal.throwIfAborted()
       await unreadable(message, error as Error)
     }
   }
@@ -65,8 +82,7 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
   }
 }
 
-function enrichBlock(kind: RecordKind, steps: readonly Step[], message: Delivered): StoredBlock {
-  const draft = new Draft(kind, openBlock(message))
+function enrichBlock(steps: readonly Step[], draft: Draft): StoredBlock {
   for (const step of steps) step.enrich(draft)
   const { block, written } = draft
   return { rows: block.rows, bytes: written.size ? block.with(written, new Writer(block.bytes.length * 2)) : block.bytes }

@@ -32,6 +32,8 @@ export interface ApiOptions {
   staticDir?: string
   /** Names by which browsers may call the API, besides localhost. */
   allowedHosts?: readonly string[]
+  /** How long the enricher makes records wait for objects, milliseconds. */
+  objectsWaitMs?: number
   now?: () => number
 }
 
@@ -57,9 +59,10 @@ export function openApi({
   services = () => ({}),
   staticDir,
   allowedHosts = [],
+  objectsWaitMs,
   now = Date.now,
 }: ApiOptions): FastifyInstance {
-  const context: ApiContext = { clickhouse, log, bus, services, now }
+  const context: ApiContext = { clickhouse, log, bus, services, objectsWaitMs, now }
   const app = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,

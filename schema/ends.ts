@@ -1,6 +1,25 @@
 import { bothEnds } from './field.ts'
 import { attributionReasons, attributions, identitySources } from './vocabulary.ts'
 
+/**
+ * Fields of an end that a source may fill and the enricher complete. `claimed` has a bit for each, the first the lowest; stored rows
+ * hold these numbers, so the list only grows at its end.
+ */
+export const claimableFields = [
+  'namespace',
+  'pod',
+  'workload',
+  'workload_kind',
+  'service',
+  'service_account',
+  'node',
+  'spiffe_id',
+  'spiffe_id_source',
+  'cluster',
+  'entity',
+  'dns_name',
+] as const
+
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({
   cluster: {
@@ -57,4 +76,17 @@ export const ends = bothEnds({
     about: 'Why the attribution of the end is what it is.',
     filledBy: 'kubernetes',
   },
+  claimed: {
+    type: 'uint16',
+    about: 'Which fields of the end the source itself filled, a bit for each; the others can be taken back and found out again.',
+    filledBy: 'kubernetes',
+  },
 })
+
+/** Of a record with two ends. */
+export const provisional = {
+  type: 'bool',
+  about: 'An end of it may become known better: it is attributed again when that is the case.',
+  filledBy: 'kubernetes',
+  rollup: true,
+} as const

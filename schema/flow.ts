@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends } from './ends.ts'
+import { ends, provisional } from './ends.ts'
 import {
   directions,
   events,
@@ -111,6 +111,7 @@ export const flowFields = {
     filledBy: 'kubernetes',
     rollup: true,
   },
+  provisional,
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends } from './ends.ts'
+import { ends, provisional } from './ends.ts'
 import {
   directions,
   layers,
@@ -86,6 +86,7 @@ export const requestFields = {
   }),
   server_port: { type: 'uint16', about: 'Port of the end that was called.', filledBy: 'orientation', rollup: true },
   ...ends,
+  provisional,
 } as const satisfies Fields
 
 export type Request = RecordOf<typeof requestFields>

@@ -116,7 +116,7 @@ export class Listening {
     if (!port) return
     const ports = this.#nodePorts.get(cluster) ?? new Map<number, Held[]>()
     this.#nodePorts.set(cluster, ports)
-    const others = ports.get(port) ?? []
+    const others = (ports.get(port) ?? []).filter(({ key }) => key !== held.key)
     ports.set(port, [...others, held])
     const later = others.filter(other => other.uid === held.uid && other.from > held.from).map(({ from }) => from)
     held.to = Math.min(held.to, ...later)

@@ -1,11 +1,15 @@
-import type { Labels } from '../../runtime/block/block.ts'
+import { type Labels, wideAt } from '../../runtime/block/block.ts'
+import { claimableFields } from '../../schema/ends.ts'
+import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import type { Reachable } from '../ends/clusters.ts'
-import { type Judgement, candidatesOf, firstFinding, resolverOf } from '../ends/resolver.ts'
-import { type Judged, markUntranslated, note } from '../ends/untranslated.ts'
+import { type Lent, firstFinding, resolverOf } from '../ends/resolver.ts'
+import { markUntranslated } from '../ends/untranslated.ts'
+import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
-import { type AddressTable, notFound } from '../tables/address-table.ts'
+import { isCrowd, notFound } from '../tables/address-table.ts'
+import { Clocks, type Moments } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
-import { type Attribute, type ObjectTable, nobody } from '../tables/objects.ts'
+import { type Attribute, type Level, type ObjectTable, attributes, levelOf } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = [
   'cluster',
@@ -21,136 +25,255 @@ const completed: readonly Attribute[] = [
 ]
 const filled: readonly Attribute[] = ['zone']
 
-/** What `find` did not find: a record without an address. */
-const noAddress = -4
-/** Numbers of crowds, from here down. */
-const firstCrowd = -5
+/** What of a claim says who the end is. */
+const telling = ['pod', 'workload', 'namespace', 'entity', 'service_account', 'spiffe_id'] as const
+
+const noCodes = new Uint8Array(0)
+
+/** Who the ends of a block's rows were: for each row a code, for each code the entity and the verdict. */
+interface Decision {
+  codes: Uint16Array
+  entities: number[]
+  verdicts: Verdict[]
+  /** Of some codes: who tells attributes in place of the entity, and who else it may have been. */
+  lent: Lent[]
+  candidates: string[]
+}
+
+export interface KubernetesOptions {
+  /** What is known of the clocks of reporters. */
+  clocks?: Clocks
+  /** Told how many records of a kind may become known better. */
+  provisional?(count: number, kind: string): void
+  /** Which clusters reach each other's addresses. */
+  reachable?: Reachable
+}
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable, reachable: Reachable = {}): Step {
+export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provisional: counted, reachable }: KubernetesOptions = {}): Step {
   const seen = new Combinations()
+  const situations = new Combinations()
   const resolver = resolverOf(objects, reachable)
-  const judge = judgeBy(objects, resolver.finding)
-  const gather = gatherFrom(objects.texts)
+  const judge = judgeBy(objects)
+  const gather = gatherFrom(objects)
+  const prepared = new WeakMap<Draft, Moments>()
+  /** The code of an entity that no source and nothing else says anything of, in this block. */
+  let codeOfEntity = new Uint16Array(0)
 
-  function attribute(draft: Draft, end: 'src' | 'dst') {
-    const judged = decide(draft, end)
-    const { judgements, codes } = judged
-    const of = tellers(judged)
-    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], of(name), codes)
-    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], of(name), codes))
-    if (judged.isUnsure) {
-      const candidates = judgements.map(({ candidates = '' }) => candidates)
-      draft.setLabels(`${end}_candidates`, gatherTexts(candidates, codes))
-    }
+  function momentsOf(draft: Draft): Moments {
+    let moments = prepared.get(draft)
+    if (!moments) prepared.set(draft, (moments = clocks.moments(draft)))
+    return moments
+  }
+
+  function attribute(draft: Draft, end: 'src' | 'dst', provisional: Uint8Array): Decision {
+    const { given, bits } = claimsOf(draft, end)
+    const decision = decide(draft, end, given)
+    const { codes, entities, verdicts } = decision
+    const columns = withLent(gather(entities, codes), decision)
+    for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
+    for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
     draft.setLabels(
       `${end}_attribution`,
-      gatherTexts(
-        judgements.map(({ attribution }) => attribution),
+      valuesOf(
+        attributions,
+        verdicts.map(({ attribution }) => attributions.indexOf(attribution)),
         codes,
       ),
     )
     draft.setLabels(
       `${end}_attribution_reason`,
-      gatherTexts(
-        judgements.map(({ reason }) => reason),
+      valuesOf(
+        attributionReasons,
+        verdicts.map(({ reason }) => attributionReasons.indexOf(reason)),
         codes,
       ),
     )
-    return judged
+    if (decision.candidates.length) draft.setLabels(`${end}_candidates`, candidatesOf(decision))
+    if (given.size) draft.setNumbers(`${end}_claimed`, bits)
+    if (verdicts.some(verdict => verdict.provisional))
+      for (let row = 0; row < codes.length; row++) if (verdicts[codes[row]].provisional) provisional[row] = 1
+    return decision
+  }
+
+  /** The same with what others tell, where they do. */
+  function withLent(columns: (name: Attribute) => Gathered, { entities, codes, lent }: Decision): (name: Attribute) => Gathered {
+    if (!lent.length) return columns
+    const names = new Set(lent.flatMap(each => (each ? Object.keys(each) : [])))
+    const tellers = (name: Attribute) => entities.map((entity, code) => lent[code]?.[name] ?? entity)
+    return name => (names.has(name) ? gather(tellers(name), codes)(name) : columns(name))
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: 'src' | 'dst'): Judged {
+  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>): Decision {
     const { block } = draft
-    const clusters = clustersOf(draft, end)
-    const tables = clusters.keys.map(cluster => objects.addresses(cluster))
-    const depends = objects.listening.dependsOnPort
+    const { times, reporters, earliest, latest } = momentsOf(draft)
+    const clusters = clustersOf(draft, given.get('cluster'))
+    const isMixed = !isUniform(clusters.codes)
     const reaches = clusters.keys.map(cluster => resolver.reaches(cluster))
+    const dependsOnPort = objects.listening.dependsOnPort
+    const resolve = resolver.open(draft, end)
+    const tables = clusters.keys.map(cluster => objects.addresses(cluster))
+    const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
     const addresses = block.addressWords(`${end}_address`)
-    const times = block.words('time')
-    const [pods, namespaces, workloads, entities] = ['pod', 'namespace', 'workload', 'entity'].map(field => draft.labels(`${end}_${field}`))
-    const crowds = new Crowds()
-    const resolve = resolver.open(draft, end, crowds)
-    const judgements: Judgement[] = []
-    const codes = new Uint16Array(block.rows)
-    const judged = { judgements, codes, isUnsure: false, isLent: false, hasService: false }
+    const claims = telling.map(field => given.get(field)?.labels)
+    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? noCodes)
+    const claimed = claims.some(Boolean)
+    const decision: Decision = { codes: new Uint16Array(block.rows), entities: [], verdicts: [], lent: [], candidates: [] }
+    const { codes, entities, verdicts } = decision
+    const codeOfCombination: number[] = []
+    if (codeOfEntity.length < objects.entities) codeOfEntity = new Uint16Array(objects.entities * 2)
+    for (const table of tables) table.tidy()
     seen.clear()
-    for (let row = 0; row < block.rows; row++) {
-      const table = tables[clusters.codes[row]]
-      const time = times[row * 2] + times[row * 2 + 1] * 4294967296
-      let found = table.find(addresses, row * 4, time)
-      if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
-      else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
-      if (found >= 0 ? depends[found] : found <= firstCrowd || (found === notFound.unknown && reaches[clusters.codes[row]]))
-        found = resolve(found, row, { cluster: clusters.keys[clusters.codes[row]], time, addresses })
-      const who = (workloads.codes[row] << 16) | pods.codes[row]
-      const code = seen.number(who, namespaces.codes[row], entities.codes[row], found)
-      if (code === judgements.length) {
-        const claim = {
-          pod: pods.keys[pods.codes[row]],
-          namespace: namespaces.keys[namespaces.codes[row]],
-          workload: workloads.keys[workloads.codes[row]],
-          entity: entities.keys[entities.codes[row]],
+    situations.clear()
+    for (let row = 0; row < codes.length; row++) {
+      const cluster = clusters.codes[row]
+      const table = tables[cluster]
+      const reporter = reporters[row]
+      const time = wideAt(times, row)
+      const from = time + earliest[reporter]
+      const to = time + latest[reporter]
+      let found = table.look(addresses, row * 4, from, to)
+      if (found >= 0 ? dependsOnPort[found] : isCrowd(found))
+        found = resolve(found, row, { cluster: clusters.keys[cluster], table, time, from, to, addresses })
+      const stale = to > complete[cluster]
+      if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
+        let code = codeOfEntity[found]
+        if (code === 0) {
+          entities.push(found)
+          code = codeOfEntity[found] = verdicts.push(judge.alone(found))
         }
-        note(judged, judge(claim, found, crowds))
+        codes[row] = code - 1
+        continue
       }
-      codes[row] = code
+      if (found === notFound.unknown) {
+        if (isEmpty(addresses, row)) found = noAddress
+        else if (reaches[cluster]) found = resolve(found, row, { cluster: clusters.keys[cluster], table, time, from, to, addresses })
+        if (
+          found === notFound.unknown &&
+          complete[cluster] !== Infinity &&
+          objects.neighbourhoods.has(clusters.keys[cluster], addresses, row * 4)
+        )
+          found = nearby
+      }
+      // What an address table answers means something to that table only.
+      const key = isMixed ? situations.number(found, stale ? 1 : 0, cluster, 0) : (found << 1) | (stale ? 1 : 0)
+      const combination = seen.number(
+        (pods[row] ?? 0) | ((workloads[row] ?? 0) << 16),
+        (namespaces[row] ?? 0) | ((labels[row] ?? 0) << 16),
+        (accounts[row] ?? 0) | ((ids[row] ?? 0) << 16),
+        key,
+      )
+      if (combination === codeOfCombination.length) {
+        const [pod, workload, namespace, entity, serviceAccount, spiffeId] = claims.map(claim => claim?.keys[claim.codes[row]] ?? '')
+        const claim = { pod, workload, namespace, entity, serviceAccount, spiffeId }
+        const judgement = judge({
+          claim,
+          found,
+          crowd: isCrowd(found) ? table.crowd(found) : undefined,
+          finding: found >= firstFinding ? resolver.finding(found) : undefined,
+          stale,
+          watched: complete[cluster] !== Infinity,
+        })
+        const code = entities.push(judgement.entity) - 1
+        codeOfCombination.push(code)
+        verdicts.push(judgement.verdict)
+        if (judgement.lent) decision.lent[code] = judgement.lent
+        if (judgement.candidates) decision.candidates[code] = judgement.candidates
+      }
+      codes[row] = codeOfCombination[combination]
     }
-    return judged
+    for (const entity of entities) codeOfEntity[entity] = 0
+    return decision
   }
 
   /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
-  function complete(draft: Draft, name: string, numbers: readonly number[], entities: Int32Array, codes: Uint16Array) {
-    const claimed = draft.labels(name)
-    if (claimed.keys.length === 1) return draft.setLabels(name, gather(numbers, entities, codes))
-    const empty = claimed.keys.indexOf('')
-    if (empty < 0) return
-    let first = 0
-    while (first < codes.length && (claimed.codes[first] !== empty || numbers[entities[codes[first]]] === 0)) first++
-    if (first === codes.length) return
-    const keys = [...claimed.keys]
-    const codeOf = append(keys, own(numbers, entities))
-    const merged = new Uint16Array(claimed.codes)
-    for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
-    draft.setLabels(name, { keys, codes: merged })
-  }
-
-  const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
-
-  /** For each attribute the entities that tell it. */
-  function tellers({ judgements, isLent }: Judged): (name: Attribute) => Int32Array {
-    const entities = new Int32Array(judgements.map(({ entity }) => entity))
-    if (!isLent) return () => entities
-    return name => new Int32Array(judgements.map(({ entity, lent }) => lent?.[name] ?? entity))
+  function complete(draft: Draft, name: string, given: Given | undefined, column: Gathered) {
+    if (!given) return draft.setLabels(name, column.labels())
+    if (!given.hasEmpty) return
+    const { keys, codes } = given.labels
+    const merged = column.into({ keys: [...keys], codes }, given.empty)
+    if (merged) draft.setLabels(name, merged)
   }
 
   return {
     name: 'kubernetes',
+    until: draft => momentsOf(draft).until,
     enrich(draft) {
-      const ends = [attribute(draft, 'src'), attribute(draft, 'dst')]
+      const provisional = new Uint8Array(draft.block.rows)
+      const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
       if (draft.kind.name === 'flow') markUntranslated(draft, ends)
+      if (!('provisional' in draft.kind.fields)) return
+      draft.setNumbers('provisional', provisional)
+      if (draft.written.has('provisional'))
+        counted?.(
+          provisional.reduce((sum, one) => sum + one, 0),
+          draft.kind.name,
+        )
     },
   }
 }
 
+/** A field of an end as its source filled it, in some rows at least. */
+interface Given {
+  labels: Labels
+  /** The code of ''; -1 where there is none. */
+  empty: number
+  /** Whether some rows are empty. */
+  hasEmpty: boolean
+}
+
+/** What the source itself filled, and for each row a bit for each of `claimableFields`. */
+function claimsOf(draft: Draft, end: string): { given: Map<string, Given>; bits: Uint16Array } {
+  const given = new Map<string, Given>()
+  const bits = new Uint16Array(draft.block.rows)
+  for (const [at, field] of claimableFields.entries()) {
+    const name = `${end}_${field}`
+    if (!draft.block.has(name)) continue
+    const labels = draft.given(name)
+    const { keys, codes } = labels
+    const empty = keys.indexOf('')
+    if (keys.length === 1 && empty === 0) continue
+    const bit = 1 << at
+    let count = 0
+    for (let row = 0; row < codes.length; row++)
+      if (codes[row] !== empty) {
+        bits[row] |= bit
+        count++
+      }
+    if (count) given.set(field, { labels, empty, hasEmpty: count < codes.length })
+  }
+  return { given, bits }
+}
+
 /** The cluster among whose objects the end of each row is looked for: the one the source names, else its own. */
-function clustersOf(draft: Draft, end: 'src' | 'dst'): Labels {
-  const reporters = draft.block.labels('cluster')
-  const claimed = draft.labels(`${end}_cluster`)
-  if (claimed.keys.every(key => key === '')) return reporters
+function clustersOf(draft: Draft, claimed: Given | undefined): Labels {
+  const reporters = draft.given('cluster')
+  if (!claimed) return reporters
   const keys = [...reporters.keys]
-  const codeOf = append(keys, claimed.keys)
-  const unclaimed = claimed.keys.indexOf('')
-  const codes = new Uint16Array(claimed.codes.length)
+  const codeOf = append(keys, claimed.labels.keys)
+  const codes = new Uint16Array(claimed.labels.codes.length)
   for (let row = 0; row < codes.length; row++) {
-    const code = claimed.codes[row]
-    codes[row] = code === unclaimed ? reporters.codes[row] : codeOf[code]
+    const code = claimed.labels.codes[row]
+    codes[row] = code === claimed.empty ? reporters.codes[row] : codeOf[code]
   }
   return { keys, codes }
+}
+
+function isUniform(codes: Labels['codes']): boolean {
+  let row = 1
+  while (row < codes.length && codes[row] === codes[0]) row++
+  return row >= codes.length
+}
+
+/** Who else the end of each row may have been. */
+function candidatesOf({ candidates, verdicts, codes }: Decision): Labels {
+  const texts = verdicts.map((_, code) => candidates[code] ?? '')
+  const keys = ['']
+  return { keys, codes: pick(append(keys, texts), codes) }
 }
 
 function isEmpty(addresses: Int32Array, row: number): boolean {
@@ -158,113 +281,91 @@ function isEmpty(addresses: Int32Array, row: number): boolean {
   return (addresses[at] | addresses[at + 1] | addresses[at + 2] | addresses[at + 3]) === 0
 }
 
-/** Sets of entities that had one address at one time. */
-class Crowds {
-  readonly #numbers = new Map<string, number>()
-  readonly #members: (readonly number[])[] = []
-
-  number(table: AddressTable, addresses: Int32Array, row: number, time: number): number {
-    const members: number[] = []
-    table.find(addresses, row * 4, time, members)
-    return this.numberOf(members)
-  }
-
-  numberOf(members: readonly number[]): number {
-    const name = members.join()
-    let number = this.#numbers.get(name)
-    if (number === undefined) this.#numbers.set(name, (number = firstCrowd + 1 - this.#members.push(members)))
-    return number
-  }
-
-  members(number: number): readonly number[] {
-    return this.#members[firstCrowd - number]
-  }
+/** An attribute of the entities of a block's rows. */
+interface Gathered {
+  /** As a column. */
+  labels(): Labels
+  /** In those rows of a column that have the code `empty`; nothing when it has nothing for them. Keys are added to those of the column. */
+  into(column: { keys: string[]; codes: Labels['codes'] }, empty: number): Labels | undefined
 }
 
-interface Claim {
-  pod: string
-  namespace: string
-  workload: string
-  entity: string
-}
+/** Makes columns of what is known of entities. Attributes that are those of many entities are looked at once for each set of them. */
+function gatherFrom({ texts, levels, attribute }: ObjectTable) {
+  const stamps: Record<Level, Uint16Array> = { own: new Uint16Array(0), place: new Uint16Array(0), profile: new Uint16Array(0) }
+  let codeOfText = new Uint16Array(0)
 
-function judgeBy(objects: ObjectTable, findingOf: (number: number) => Judgement) {
-  const { listening } = objects
-
-  /** A source names the pod, or, as the metrics of a mesh do, the workload alone. */
-  const isNamed = ({ pod, namespace, workload }: Claim, entity: number) =>
-    (pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload) &&
-    objects.text('namespace', entity) === namespace
-
-  function one(claim: Claim, entity: number): Judgement {
-    if (isSilent(claim)) return { entity, attribution: 'exact', reason: listening.isService(entity) ? 'service' : 'object' }
-    if (listening.isService(entity)) return backendOf(entity)
-    return isNamed(claim, entity)
-      ? { entity, attribution: 'exact', reason: 'claim_agrees' }
-      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs', candidates: candidatesOf(objects, [entity]) }
-  }
-
-  /** Who calls the address of a service has its backend; a source that names the backend saw where the packet went. */
-  const backendOf = (service: number): Judgement => ({ entity: nobody, attribution: 'exact', reason: 'claim', lent: { service } })
-
-  /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
-  function several(claim: Claim, members: readonly number[], otherwise?: Judgement): Judgement {
-    const named = isSilent(claim) ? [] : members.filter(member => isNamed(claim, member))
-    if (named.length === 1) return one(claim, named[0])
-    if (otherwise) return otherwise
-    const node = members.find(member => objects.isNode(member))
-    const reason = node === undefined ? 'several_objects' : 'host_network'
-    return { entity: node ?? nobody, attribution: 'ambiguous', reason, candidates: candidatesOf(objects, members) }
-  }
-
-  /** What the port told, or another cluster. */
-  function found(claim: Claim, finding: Judgement): Judgement {
-    if (isSilent(claim)) return finding
-    if (finding.attribution !== 'exact') return several(claim, Object.values(finding.lent ?? {}).slice(0, 1), finding)
-    if (finding.reason === 'service') return backendOf(finding.lent?.service ?? finding.entity)
-    const judgement = one(claim, finding.entity)
-    return judgement.entity === nobody ? judgement : { ...judgement, lent: finding.lent }
-  }
-
-  function none(claim: Claim, found: number): Judgement {
-    if (!isSilent(claim)) return { entity: nobody, attribution: 'exact', reason: 'claim' }
-    const outside = claim.entity === 'world'
-    const reason =
-      found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
-    return { entity: nobody, attribution: 'none', reason }
-  }
-
-  return function judge(claim: Claim, number: number, crowds: Crowds): Judgement {
-    if (number >= firstFinding) return found(claim, findingOf(number))
-    if (number <= firstCrowd) return several(claim, crowds.members(number))
-    return number >= 0 ? one(claim, number) : none(claim, number)
-  }
-}
-
-/** Whether the source names neither pod nor workload. */
-const isSilent = ({ pod, workload }: Claim) => !pod && !workload
-
-/** Makes columns with the text of `entities[codes[row]]` in each row, given the number of each entity's text. */
-function gatherFrom(texts: readonly string[]) {
-  let codeOf = new Uint16Array(0)
-  return function gather(numbers: readonly number[], entities: Int32Array, codes: Uint16Array): Labels {
-    if (codeOf.length < texts.length) codeOf = new Uint16Array(texts.length * 2)
-    const keys = ['']
+  /** The distinct numbers of a level among the entities, from 1 on, and for each row which of them. */
+  function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: readonly number[]; rows: Uint16Array } {
+    const numberOf = levels[level]
+    const most = attribute[attributes.find(name => levelOf(name) === level)!].length
+    if (stamps[level].length < most) stamps[level] = new Uint16Array(most * 2)
+    const stamp = stamps[level]
+    const numbers = [0]
     const local = new Uint16Array(entities.length)
-    for (let i = 0; i < entities.length; i++) {
-      const number = numbers[entities[i]]
-      if (number && !codeOf[number]) codeOf[number] = keys.push(texts[number]) - 1
-      local[i] = codeOf[number]
+    for (let i = 0; i < local.length; i++) {
+      const number = numberOf[entities[i]]
+      if (number === 0) continue
+      if (!stamp[number]) stamp[number] = numbers.push(number) - 1
+      local[i] = stamp[number]
     }
-    for (const entity of entities) codeOf[numbers[entity]] = 0
-    return { keys, codes: pick(local, codes) }
+    for (const number of numbers) stamp[number] = 0
+    return { numbers, rows: pick(local, codes) }
+  }
+
+  /** The texts with those numbers, each once after '', and the code of each. */
+  function dictionary(textNumbers: readonly number[], numbers: readonly number[]): { keys: string[]; codeOf: Uint16Array } {
+    if (codeOfText.length < texts.length) codeOfText = new Uint16Array(texts.length * 2)
+    const keys = ['']
+    const codeOf = new Uint16Array(numbers.length)
+    for (let i = 1; i < codeOf.length; i++) {
+      const text = textNumbers[numbers[i]]
+      if (text === 0) continue
+      if (!codeOfText[text]) codeOfText[text] = keys.push(texts[text]) - 1
+      codeOf[i] = codeOfText[text]
+    }
+    for (let i = 1; i < codeOf.length; i++) codeOfText[textNumbers[numbers[i]]] = 0
+    return { keys, codeOf }
+  }
+
+  return function gather(entities: readonly number[], codes: Uint16Array): (name: Attribute) => Gathered {
+    const known: Partial<Record<Level, ReturnType<typeof distinct>>> = {}
+    return name => {
+      const { numbers, rows } = (known[levelOf(name)] ??= distinct(levelOf(name), entities, codes))
+      const textNumbers = attribute[name]
+      return {
+        labels() {
+          const { keys, codeOf } = dictionary(textNumbers, numbers)
+          // Where each has a text of its own, the texts are in the order of the numbers.
+          return { keys, codes: keys.length === numbers.length ? rows : pick(codeOf, rows) }
+        },
+        into({ keys, codes }, empty) {
+          const first = codes.findIndex((code, row) => code === empty && textNumbers[numbers[rows[row]]] !== 0)
+          if (first < 0) return undefined
+          const codeOf = append(
+            keys,
+            numbers.map(number => texts[textNumbers[number]]),
+          )
+          const merged = Uint16Array.from(codes)
+          for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[rows[row]]
+          return { keys, codes: merged }
+        },
+      }
+    }
   }
 }
 
-/** The same of a few texts. */
-function gatherTexts(texts: readonly string[], codes: Uint16Array): Labels {
-  const keys = ['']
-  return { keys, codes: pick(append(keys, texts), codes) }
+/** A column of a closed set of values, given the number of each code's. */
+function valuesOf(values: readonly string[], numbers: readonly number[], codes: Uint16Array): Labels {
+  const keys = ['', ...values]
+  const [first] = numbers
+  if (numbers.every(number => number === first)) return { keys, codes: new Uint8Array(codes.length).fill(first + 1) }
+  return {
+    keys,
+    codes: pick(
+      Uint16Array.from(numbers, number => number + 1),
+      codes,
+    ),
+  }
 }
 
 function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
@@ -277,10 +378,9 @@ function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
 function append(keys: string[], texts: readonly string[]): Uint16Array {
   const known = new Map(keys.map((key, code) => [key, code]))
   const codes = new Uint16Array(texts.length)
-  for (let at = 0; at < texts.length; at++) {
-    const text = texts[at]
-    let code = at && text === texts[at - 1] ? codes[at - 1] : known.get(text)
-    if (code === undefined) known.set(text, (code = keys.push(text) - 1))
+  for (const [at, text] of texts.entries()) {
+    const code = known.get(text) ?? keys.push(text) - 1
+    known.set(text, code)
     codes[at] = code
   }
   return codes

@@ -108,7 +108,7 @@ function placing(draft: Draft, end: string, places: Places) {
   function write() {
     if (!countries.isEmpty) draft.setLabels(`${end}_country`, countries.labels)
     if (!owners.isEmpty) draft.setLabels(`${end}_as_name`, owners.labels)
-    if (numbers?.some(Boolean)) draft.setNumbers(`${end}_as`, numbers)
+    if (numbers) draft.setNumbers(`${end}_as`, numbers)
   }
 
   return { set, write }

@@ -40,6 +40,8 @@ export interface Assignment {
 export interface TopicOptions {
   /** Keep only the newest message of each key, for ever. Publishing never waits for readers. */
   compacted?: boolean
+  /** All messages come in the order in which they were published, whatever their keys: the topic has one partition. */
+  ordered?: boolean
   /** Messages older than this that every group has read are removed. Without it, only size decides. */
   maxAgeMs?: number
   /** When the topic is larger than this, the oldest messages that every group has read are removed. */

@@ -128,7 +128,7 @@ test.after.always(() => database?.[Symbol.asyncDispose]())
 
 const stepsOver = (table: ReturnType<typeof tableOf>, reachable?: Reachable) => [
   orientation(table),
-  kubernetes(table, reachable),
+  kubernetes(table, { reachable }),
   network(),
 ]
 

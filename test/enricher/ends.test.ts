@@ -193,7 +193,7 @@ const cases: Record<string, [record: object, expected: object, kind?: KindName]>
   ],
 }
 
-const steps = (table = tableOf(...objects), reachable: Reachable = {}) => [orientation(table), kubernetes(table, reachable)]
+const steps = (table = tableOf(...objects), reachable: Reachable = {}) => [orientation(table), kubernetes(table, { reachable })]
 
 for (const [title, [record, expected, kind]] of Object.entries(cases))
   test(title, async t => {
