@@ -252,7 +252,8 @@ function claimsOf(draft: Draft, end: string): { given: Map<string, Given>; bits:
 /** The cluster among whose objects the end of each row is looked for: the one the source names, else its own. */
 function clustersOf(draft: Draft, claimed: Given | undefined): Labels {
   const reporters = draft.given('cluster')
-  if (!claimed) return reporters
+  const own = isUniform(reporters.codes) ? reporters.keys[reporters.codes[0]] : undefined
+  if (!claimed || claimed.labels.keys.every(key => key === '' || key === own)) return reporters
   const keys = [...reporters.keys]
   const codeOf = append(keys, claimed.labels.keys)
   const codes = new Uint16Array(claimed.labels.codes.length)
