@@ -28,8 +28,7 @@ interface Reach {
  * tell: nodes, which have ports of services and pods of their own network, and pods behind several services.
  */
 export class Listening {
-  /** Of each entity whether the port of an end may make it another. */
-  readonly dependsOnPort: boolean[] = [false]
+  #dependsOnPort = new Uint8Array(1024)
   readonly #isService = [false]
   readonly #sharesNode = [false]
   readonly #ports = new Map<number, ReadonlySet<number>>()
@@ -41,6 +40,11 @@ export class Listening {
   readonly #external = new Map<number, ReadonlySet<string>>()
   readonly #words = new Int32Array(4)
   readonly #bytes = new Uint8Array(this.#words.buffer)
+
+  /** Of each entity whether the port of an end may make it another: 0 or 1, and undefined for what is no entity. Valid until the next is learnt. */
+  get dependsOnPort(): Uint8Array {
+    return this.#dependsOnPort
+  }
 
   isService(entity: number): boolean {
     return this.#isService[entity]
@@ -79,7 +83,7 @@ export class Listening {
     const { kind, cluster = '', namespace = '', name = '', services = [], ports = [] } = version
     this.#isService[entity] = kind === 'service'
     this.#sharesNode[entity] = kind === 'pod' && version.host_network === true
-    this.dependsOnPort[entity] = kind === 'node' || this.#sharesNode[entity] || services.length > 1
+    this.#setDependsOnPort(entity, kind === 'node' || this.#sharesNode[entity] || services.length > 1)
     if (ports.length) this.#ports.set(entity, new Set(ports.map(readPort)))
     if (services.length > 1)
       this.#services.set(
@@ -91,6 +95,15 @@ export class Listening {
     const from = version.valid_from ?? 0
     if (!known || known.from <= from) this.#named.set(`${cluster}/${namespace}/${name}`, { service: entity, from })
     this.#learnReach(entity, version)
+  }
+
+  #setDependsOnPort(entity: number, depends: boolean): void {
+    if (entity >= this.#dependsOnPort.length) {
+      const larger = new Uint8Array(this.#dependsOnPort.length * 2)
+      larger.set(this.#dependsOnPort)
+      this.#dependsOnPort = larger
+    }
+    this.#dependsOnPort[entity] = Number(depends)
   }
 
   /** Ends (or prolongs) the node ports of a version of a service as that ends. */

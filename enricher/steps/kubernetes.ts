@@ -2,7 +2,7 @@ import { type Labels, wideAt } from '../../runtime/block/block.ts'
 import { claimableFields } from '../../schema/ends.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import type { Reachable } from '../ends/clusters.ts'
-import { type Lent, firstFinding, resolverOf } from '../ends/resolver.ts'
+import { type Lent, type Where, firstFinding, resolverOf } from '../ends/resolver.ts'
 import { markUntranslated } from '../ends/untranslated.ts'
 import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
@@ -112,11 +112,12 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const { block } = draft
     const { times, reporters, earliest, latest } = momentsOf(draft)
     const clusters = clustersOf(draft, given.get('cluster'))
-    const isMixed = !isUniform(clusters.codes)
     const reaches = clusters.keys.map(cluster => resolver.reaches(cluster))
     const dependsOnPort = objects.listening.dependsOnPort
     const resolve = resolver.open(draft, end)
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
+    // Of one cluster, and of none that has objects: dictionaries begin with ''.
+    const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
     const addresses = block.addressWords(`${end}_address`)
     const claims = telling.map(field => given.get(field)?.labels)
@@ -127,6 +128,14 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const codeOfCombination: number[] = []
     if (codeOfEntity.length < objects.entities) codeOfEntity = new Uint16Array(objects.entities * 2)
     for (const table of tables) table.tidy()
+
+    /** For the few rows whose end is not told by the address. */
+    function whereOf(row: number): Where {
+      const time = wideAt(times, row)
+      const [from, to] = [time + earliest[reporters[row]], time + latest[reporters[row]]]
+      return { cluster: clusters.keys[clusters.codes[row]], table: tables[clusters.codes[row]], time, from, to, addresses }
+    }
+
     seen.clear()
     situations.clear()
     for (let row = 0; row < codes.length; row++) {
@@ -137,8 +146,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       const from = time + earliest[reporter]
       const to = time + latest[reporter]
       let found = table.look(addresses, row * 4, from, to)
-      if (found >= 0 ? dependsOnPort[found] : isCrowd(found))
-        found = resolve(found, row, { cluster: clusters.keys[cluster], table, time, from, to, addresses })
+      if (found >= 0 ? dependsOnPort[found] : isCrowd(found)) found = resolve(found, row, whereOf(row))
       const stale = to > complete[cluster]
       if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
@@ -151,7 +159,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       }
       if (found === notFound.unknown) {
         if (isEmpty(addresses, row)) found = noAddress
-        else if (reaches[cluster]) found = resolve(found, row, { cluster: clusters.keys[cluster], table, time, from, to, addresses })
+        else if (reaches[cluster]) found = resolve(found, row, whereOf(row))
         if (
           found === notFound.unknown &&
           complete[cluster] !== Infinity &&
@@ -252,8 +260,9 @@ function claimsOf(draft: Draft, end: string): { given: Map<string, Given>; bits:
 /** The cluster among whose objects the end of each row is looked for: the one the source names, else its own. */
 function clustersOf(draft: Draft, claimed: Given | undefined): Labels {
   const reporters = draft.given('cluster')
+  if (!claimed) return reporters
   const own = isUniform(reporters.codes) ? reporters.keys[reporters.codes[0]] : undefined
-  if (!claimed || claimed.labels.keys.every(key => key === '' || key === own)) return reporters
+  if (claimed.labels.keys.every(key => key === '' || key === own)) return reporters
   const keys = [...reporters.keys]
   const codeOf = append(keys, claimed.labels.keys)
   const codes = new Uint16Array(claimed.labels.codes.length)
