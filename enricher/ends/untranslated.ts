@@ -16,7 +16,6 @@ export interface Judged {
  */
 export function markUntranslated(draft: Draft, ends: readonly Judged[]): void {
   const services = ends.map(({ verdicts }) => verdicts.map(({ reason }) => Number(reason === 'service')))
-  if (!services.some(each => each.includes(1))) return
   const layers = draft.labels('layer')
   const isProxy = layers.keys.map(layer => proxies.has(layer))
   const rows = new Uint8Array(draft.block.rows)

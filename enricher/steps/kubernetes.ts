@@ -38,6 +38,8 @@ interface Decision {
   /** Of some codes: who tells attributes in place of the entity, and who else it may have been. */
   lent: Lent[]
   candidates: string[]
+  /** Whether some are a service itself. */
+  hasService: boolean
 }
 
 export interface KubernetesOptions {
@@ -123,7 +125,14 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const claims = telling.map(field => given.get(field)?.labels)
     const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? noCodes)
     const claimed = claims.some(Boolean)
-    const decision: Decision = { codes: new Uint16Array(block.rows), entities: [], verdicts: [], lent: [], candidates: [] }
+    const decision: Decision = {
+      codes: new Uint16Array(block.rows),
+      entities: [],
+      verdicts: [],
+      lent: [],
+      candidates: [],
+      hasService: false,
+    }
     const { codes, entities, verdicts } = decision
     const codeOfCombination: number[] = []
     if (codeOfEntity.length < objects.entities) codeOfEntity = new Uint16Array(objects.entities * 2)
@@ -152,7 +161,9 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
         let code = codeOfEntity[found]
         if (code === 0) {
           entities.push(found)
-          code = codeOfEntity[found] = verdicts.push(judge.alone(found))
+          const verdict = judge.alone(found)
+          decision.hasService ||= verdict.reason === 'service'
+          code = codeOfEntity[found] = verdicts.push(verdict)
         }
         codes[row] = code - 1
         continue
@@ -189,6 +200,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
         const code = entities.push(judgement.entity) - 1
         codeOfCombination.push(code)
         verdicts.push(judgement.verdict)
+        decision.hasService ||= judgement.verdict.reason === 'service'
         if (judgement.lent) decision.lent[code] = judgement.lent
         if (judgement.candidates) decision.candidates[code] = judgement.candidates
       }
@@ -213,7 +225,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     enrich(draft) {
       const provisional = new Uint8Array(draft.block.rows)
       const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
-      if (draft.kind.name === 'flow') markUntranslated(draft, ends)
+      if (draft.kind.name === 'flow' && ends.some(({ hasService }) => hasService)) markUntranslated(draft, ends)
       if (!('provisional' in draft.kind.fields)) return
       draft.setNumbers('provisional', provisional)
       if (draft.written.has('provisional'))
