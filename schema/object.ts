@@ -45,7 +45,7 @@ export const objectFields = {
   spec: {
     type: 'text',
     about:
-      'What else defines it, as JSON: the rules of a policy; of a service `nodePorts`, as {"tcp/30080": "tcp/80"}, and `external`, those of its addresses that are reached from outside the cluster.',
+      'What else defines it, as JSON: the rules of a policy; of a service `ports` as Kubernetes has them, or `nodePorts` as {"tcp/30080": "tcp/80"}, and `external`, those of its addresses that are reached from outside the cluster.',
   },
 } as const satisfies Fields
 

@@ -1,5 +1,6 @@
 import { countLate } from '../../enricher/edges/edges.ts'
 import { observeLag, observeObjects } from '../../enricher/main.ts'
+import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
 import { collectMetrics, component, discardReasons, renderPrometheus, startTelemetry } from '../../runtime/telemetry.ts'
@@ -18,6 +19,8 @@ function useInstruments(): void {
   bus.waiting('', 1)
   bus.refused('', '')
   observeObjects(new ObjectTable())
+  const names = openNames({ max_names: 1 })
+  for (const address of ['a', 'b']) names.learn('', address, { name: '', time: 0, ttl: 0 })
   countLate(1)
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }

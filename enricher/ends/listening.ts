@@ -1,6 +1,7 @@
 import { writeAddress } from '../../runtime/block/address.ts'
 import { type ObjectVersion, objectKey } from '../../schema/object.ts'
 import { codesOf, isAmong, readPort } from './ports.ts'
+import { readReach } from './reach.ts'
 
 /** A node port and the service behind it, while it had it. */
 interface Held {
@@ -17,12 +18,6 @@ interface Named {
   from: number
 }
 
-/** What the `spec` of a service says of the addresses and ports it is reached by from outside. */
-interface Reach {
-  nodePorts?: Readonly<Record<string, string>>
-  external?: readonly string[]
-}
-
 /**
  * Which ports pods and services listen at, by the numbers the object table gives them, and which entities an address alone does not
  * tell: nodes, which have ports of services and pods of their own network, and pods behind several services.
@@ -32,6 +27,8 @@ export class Listening {
   readonly #isService = [false]
   readonly #sharesNode = [false]
   readonly #ports = new Map<number, ReadonlySet<number>>()
+  /** Of services, ports of the pods behind them. */
+  readonly #targets = new Map<number, ReadonlySet<number>>()
   /** Of pods behind more than one: keys of `#named`. */
   readonly #services = new Map<number, readonly string[]>()
   /** The newest version of each service, by cluster/namespace/name. */
@@ -64,10 +61,10 @@ export class Listening {
     return this.#external.get(service)?.has(wordsKey(words, at)) ?? false
   }
 
-  /** The one service, of several that select the pod, that has this port. */
+  /** The one service, of several that select the pod, that sends to this port of it; where it does not say, that has the same port. */
   serviceAt(pod: number, port: number): number | undefined {
     const services = this.#services.get(pod)?.flatMap(name => this.#named.get(name)?.service ?? [])
-    return onlyOne(services?.filter(service => this.listensAt(service, port)))
+    return onlyOne(services?.filter(service => isAmong(this.#targets.get(service) ?? this.#ports.get(service), port)))
   }
 
   /** The service that had this port of the nodes of the cluster then. */
@@ -117,12 +114,13 @@ export class Listening {
   }
 
   #learnReach(service: number, version: ObjectVersion): void {
-    const { nodePorts = {}, external } = readReach(version.spec)
+    const { nodePorts, targets, external } = readReach(version.spec)
     const { cluster = '', uid = '', valid_from: from = 0, valid_to: to = Infinity } = version
     // A service has one version at a time.
     for (const held of this.#heldBy(cluster, uid)) if (held.from < from && held.to > from) held.to = from
-    for (const port of Object.keys(nodePorts)) this.#hold(cluster, readPort(port), { key: objectKey(version), uid, from, to, service })
-    if (external?.length) this.#external.set(service, new Set(external.flatMap(address => this.#wordsOf(address))))
+    for (const port of nodePorts) this.#hold(cluster, port, { key: objectKey(version), uid, from, to, service })
+    if (targets.length) this.#targets.set(service, new Set(targets))
+    if (external.length) this.#external.set(service, new Set(external.flatMap(address => this.#wordsOf(address))))
   }
 
   #hold(cluster: string, port: number, held: Held): void {
@@ -144,22 +142,6 @@ const wordsKey = (words: Int32Array, at: number) => `${words[at]},${words[at + 1
 
 /** The only one of those, if there is but one. */
 export const onlyOne = <T>(among: readonly T[] = []): T | undefined => (among.length === 1 ? among[0] : undefined)
-
-/** What cannot be read says nothing. */
-function readReach(spec = ''): Reach {
-  if (!spec) return {}
-  try {
-    const said: unknown = JSON.parse(spec)
-    if (typeof said !== 'object' || said === null) return {}
-    const { nodePorts, external } = said as Record<string, unknown>
-    return {
-      nodePorts: typeof nodePorts === 'object' && nodePorts !== null ? (nodePorts as Reach['nodePorts']) : undefined,
-      external: Array.isArray(external) ? external.filter(address => typeof address === 'string') : undefined,
-    }
-  } catch {
-    return {}
-  }
-}
 
 /** Of several services that select a pod the one named like its workload, else the first. */
 export function serviceOf(services: readonly string[] = [], workload = ''): string | undefined {

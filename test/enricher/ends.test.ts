@@ -1,6 +1,8 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { kubernetes } from '../../enricher/steps/kubernetes.ts'
 import { orientation } from '../../enricher/steps/orientation.ts'
+import { readReach } from '../../enricher/ends/reach.ts'
 import type { Reachable } from '../../enricher/ends/clusters.ts'
 import type { ObjectVersion } from '../../schema/object.ts'
 import type { KindName } from '../../schema/record.ts'
@@ -32,6 +34,15 @@ const objects: ObjectVersion[] = [
   service('chat', ['203.0.113.20'], { ports: ['tcp/443', 'udp/443'] }),
   service('old', ['10.96.0.9'], { valid_to: 5000, ports: ['tcp/80'], spec: JSON.stringify({ nodePorts: { 'tcp/30090': 'tcp/80' } }) }),
   service('new', ['10.96.0.8'], { valid_from: 5000, ports: ['tcp/80'], spec: JSON.stringify({ nodePorts: { 'tcp/30090': 'tcp/80' } }) }),
+  pod('pay-1', '10.0.0.3', { services: ['shop/pay-a', 'shop/pay-b', 'shop/pay'] }),
+  service('pay-a', ['10.96.0.31'], {
+    ports: ['tcp/80'],
+    spec: JSON.stringify({ ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 8080, nodePort: 30_031 }] }),
+  }),
+  service('pay-b', ['10.96.0.32'], {
+    ports: ['tcp/80'],
+    spec: JSON.stringify({ ports: [{ port: 80, protocol: 'TCP', targetPort: 8081 }] }),
+  }),
   service('broken', ['10.96.0.7'], { spec: '{"nodePorts": 7, "external": "x"' }),
 ]
 
@@ -185,6 +196,8 @@ const cases: Record<string, [record: object, expected: object, kind?: KindName]>
     { dst_service: '', dst_attribution: 'ambiguous', dst_attribution_reason: 'several_objects' },
   ],
   'of several services of a pod the one that was called by this port is named': [to('10.0.0.1', 9000), { dst_service: 'shop/cart-admin' }],
+  'or that sends to this port, whatever its own is': [to('10.0.0.3', 8081), { dst_service: 'shop/pay-b' }],
+  'ports of nodes are also known as Kubernetes tells them': [to('192.168.0.2', 30_031), { dst_service: 'shop/pay-a', dst_node: 'node-2' }],
   'else the one that is called like its workload': [to('10.0.0.1', 1234), { dst_service: 'shop/cart' }],
   'as a client it has the latter': [{ ...to('10.96.0.2', 9000), src_address: '10.0.0.1' }, { src_service: 'shop/cart' }],
   'an end found among the objects of a cluster is in that cluster': [
@@ -236,6 +249,25 @@ test('a service that ends takes its node port along', async t => {
     rows.map(row => row.dst_service),
     ['shop/cart', ''],
   )
+})
+
+test('whatever the spec of a service is, it is read or says nothing', t => {
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.json(),
+        fc.string(),
+        fc
+          .record({ ports: fc.array(fc.jsonValue()), nodePorts: fc.jsonValue(), external: fc.jsonValue() })
+          .map(value => JSON.stringify(value)),
+      ),
+      spec => {
+        const { nodePorts, targets, external } = readReach(spec)
+        return [...nodePorts, ...targets].every(port => port > 0) && external.every(address => typeof address === 'string')
+      },
+    ),
+  )
+  t.pass()
 })
 
 /** Two clusters with the same addresses of pods, and a third that has its own. */
