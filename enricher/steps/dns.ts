@@ -83,9 +83,9 @@ function completeFrom(names: NameTable) {
     const other = end === 'src' ? 'dst' : 'src'
     const told = draft.labels(`${end}_dns_name`)
     const untold = told.keys.indexOf('')
-    const named = ['pod', 'node', 'service'].map(field => draft.labels(`${end}_${field}`))
-    const unnamed = named.map(({ keys }) => keys.indexOf(''))
-    if (untold < 0 || unnamed.includes(-1)) return
+    const [pod, node, service] = ['pod', 'node', 'service'].map(field => draft.labels(`${end}_${field}`))
+    const [noPod, noNode, noService] = [pod, node, service].map(({ keys }) => keys.indexOf(''))
+    if (Math.min(untold, noPod, noNode, noService) < 0) return
     const [clusters, namespaces, pods] = [draft.labels('cluster'), draft.labels(`${other}_namespace`), draft.labels(`${other}_pod`)]
     const addresses = block.addressWords(`${end}_address`)
     const clients = block.addressWords(`${other}_address`)
@@ -96,29 +96,37 @@ function completeFrom(names: NameTable) {
     let codes: Uint16Array | undefined
     for (const seen of [addressNumbers, clientNumbers, pairs]) seen.clear()
 
+    const keyOfClient: string[] = []
+    const textOfAddress: string[] = []
+
+    function clientAt(row: number): number {
+      const pod = pods.codes[row]
+      return pods.keys[pod]
+        ? clientNumbers.number(pod, namespaces.codes[row], clusters.codes[row], 0) * 2
+        : clientNumbers.number(addressNumber(addressNumbers, clients, row), clusters.codes[row], -1, 0) * 2 + 1
+    }
+
+    /** A pod is asked for by its name alone: its address may have been another's a minute ago. */
+    function clientKey(row: number): string {
+      const cluster = clusters.keys[clusters.codes[row]]
+      const pod = pods.keys[pods.codes[row]]
+      return pod ? podClient(cluster, namespaces.keys[namespaces.codes[row]], pod) : addressClient(cluster, textOf(clients, row))
+    }
+
     /** Looked for once for each pair in a block. */
     function answersAt(row: number) {
-      const cluster = clusters.codes[row]
-      const pod = pods.codes[row]
-      const client = pods.keys[pod]
-        ? clientNumbers.number(pod, namespaces.codes[row], cluster, 0) * 2
-        : addressNumber(addressNumbers, clients, row) * 2 + 1
-      const pair = pairs.number(client, addressNumber(addressNumbers, addresses, row), cluster, 0)
-      if (pair in found) return found[pair]
-      const address = textOf(addresses, row)
-      const name = clusters.keys[cluster]
-      // A pod is asked for by its name alone: its address may have been another's a minute ago.
-      const key = pods.keys[pod]
-        ? podClient(name, namespaces.keys[namespaces.codes[row]], pods.keys[pod])
-        : addressClient(name, textOf(clients, row))
-      return (found[pair] = names.answers(key, address))
+      const client = clientAt(row)
+      const address = addressNumber(addressNumbers, addresses, row)
+      const pair = pairs.number(client, address, 0, 0)
+      if (pair < found.length) return found[pair]
+      return (found[pair] = names.answers((keyOfClient[client] ??= clientKey(row)), (textOfAddress[address] ??= textOf(addresses, row))))
     }
 
     for (let row = 0; row < block.rows; row++) {
-      if (told.codes[row] !== untold || named.some(({ codes }, at) => codes[row] !== unnamed[at])) continue
+      if (told.codes[row] !== untold || pod.codes[row] !== noPod || node.codes[row] !== noNode || service.codes[row] !== noService) continue
       const name = nameAt(answersAt(row), wideAt(times, row))
       if (!name) continue
-      codes ??= Uint16Array.from(told.codes)
+      codes ??= new Uint16Array(told.codes)
       let code = codeOf.get(name)
       if (code === undefined) codeOf.set(name, (code = keys.push(name) - 1))
       codes[row] = code
