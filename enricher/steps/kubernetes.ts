@@ -227,19 +227,20 @@ function gatherFrom({ texts, levels, attribute }: ObjectTable) {
   const stamps: Record<Level, Uint16Array> = { own: new Uint16Array(0), place: new Uint16Array(0), profile: new Uint16Array(0) }
   let codeOfText = new Uint16Array(0)
 
-  /** The distinct numbers of a level among the entities, from 1 on, and for each row which of them. */
+  /**
+   * The distinct numbers of a level among the entities, and for each row which of them.
+   */
   function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: readonly number[]; rows: Uint16Array } {
     const numberOf = levels[level]
     const most = attribute[attributes.find(name => levelOf(name) === level)!].length
     if (stamps[level].length < most) stamps[level] = new Uint16Array(most * 2)
     const stamp = stamps[level]
-    const numbers = [0]
+    const numbers: number[] = []
     const local = new Uint16Array(entities.length)
     for (let i = 0; i < local.length; i++) {
       const number = numberOf[entities[i]]
-      if (number === 0) continue
-      if (!stamp[number]) stamp[number] = numbers.push(number) - 1
-      local[i] = stamp[number]
+      if (!stamp[number]) stamp[number] = numbers.push(number)
+      local[i] = stamp[number] - 1
     }
     for (const number of numbers) stamp[number] = 0
     return { numbers, rows: pick(local, codes) }
@@ -250,13 +251,13 @@ function gatherFrom({ texts, levels, attribute }: ObjectTable) {
     if (codeOfText.length < texts.length) codeOfText = new Uint16Array(texts.length * 2)
     const keys = ['']
     const codeOf = new Uint16Array(numbers.length)
-    for (let i = 1; i < codeOf.length; i++) {
+    for (let i = 0; i < codeOf.length; i++) {
       const text = textNumbers[numbers[i]]
       if (text === 0) continue
       if (!codeOfText[text]) codeOfText[text] = keys.push(texts[text]) - 1
       codeOf[i] = codeOfText[text]
     }
-    for (let i = 1; i < codeOf.length; i++) codeOfText[textNumbers[numbers[i]]] = 0
+    for (let i = 0; i < codeOf.length; i++) codeOfText[textNumbers[numbers[i]]] = 0
     return { keys, codeOf }
   }
 
@@ -268,8 +269,7 @@ function gatherFrom({ texts, levels, attribute }: ObjectTable) {
       return {
         labels() {
           const { keys, codeOf } = dictionary(textNumbers, numbers)
-          // Where each has a text of its own, the texts are in the order of the numbers.
-          return { keys, codes: keys.length === numbers.length ? rows : pick(codeOf, rows) }
+          return { keys, codes: narrow(codeOf, rows, keys.length) }
         },
         into({ keys, codes }, empty) {
           const first = codes.findIndex((code, row) => code === empty && textNumbers[numbers[rows[row]]] !== 0)
@@ -290,15 +290,26 @@ function gatherFrom({ texts, levels, attribute }: ObjectTable) {
 /** A column of a closed set of values, given the number of each code's. */
 function valuesOf(values: readonly string[], numbers: readonly number[], codes: Uint16Array): Labels {
   const keys = ['', ...values]
-  const [first] = numbers
-  if (numbers.every(number => number === first)) return { keys, codes: new Uint8Array(codes.length).fill(first + 1) }
   return {
     keys,
-    codes: pick(
+    codes: narrow(
       Uint16Array.from(numbers, number => number + 1),
       codes,
+      keys.length,
     ),
   }
+}
+
+/** As `pick`, in as few bytes as `values` take. */
+function narrow(from: Uint16Array, codes: Uint16Array, values: number): Uint8Array | Uint16Array {
+  if (values > 256) return pick(from, codes)
+  const picked = new Uint8Array(codes.length)
+  const [first] = from
+  let same = true
+  for (let i = 1; i < from.length && same; i++) same = from[i] === first
+  if (same) return picked.fill(first)
+  for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
+  return picked
 }
 
 function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
