@@ -103,7 +103,7 @@ export function observeObjects(objects: ObjectTable): void {
 const mostClocks = 20
 
 /** Shows in the metrics how far objects are known, what that made wait, and which clocks are wrong. */
-function observeAttribution(objects: ObjectTable, clocks: Clocks) {
+export function observeAttribution(objects: ObjectTable, clocks: Pick<Clocks, 'ahead'>) {
   const behind = meter().createObservableGauge('weir.enricher.objects.behind', {
     description: 'How long ago all was known that is told of the objects of a cluster.',
     unit: 's',
@@ -118,7 +118,7 @@ function observeAttribution(objects: ObjectTable, clocks: Clocks) {
   ahead.addCallback(result => {
     for (const { ahead, ...labels } of clocks.ahead(mostClocks)) result.observe(ahead / 1e6, labels)
   })
-  const waits = meter().createCounter('weir.enricher.waited', {
+  const waits = meter().createCounter('weir.enricher.objects.waited', {
     description: 'How long blocks waited for objects, by whether these came in time.',
     unit: 'ms',
   })
