@@ -24,7 +24,8 @@ const filled: readonly Attribute[] = ['zone']
 /** What of a claim says who the end is. */
 const telling = ['pod', 'workload', 'namespace', 'entity', 'service_account', 'spiffe_id'] as const
 
-const noCodes = new Uint8Array(0)
+/** What most blocks fit into. */
+const scratchRows = 8_208
 
 /** Who the ends of a block's rows were: for each row a code, for each code the entity and the verdict. */
 interface Decision {
@@ -49,6 +50,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
   const judge = judgeBy(objects)
   const gather = gatherFrom(objects)
   const prepared = new WeakMap<Draft, Moments>()
+  const scratch = new Int32Array(scratchRows * 4)
   /** The code of an entity that no source and nothing else says anything of, in this block. */
   let codeOfEntity = new Uint16Array(0)
 
@@ -93,9 +95,10 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const clusters = draft.given('cluster')
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
-    const addresses = block.addressWords(`${end}_address`)
+    const addresses = block.addressWords(`${end}_address`, scratch)
     const claims = telling.map(field => given.get(field)?.labels)
-    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? noCodes)
+    const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
+    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? nothing)
     const claimed = claims.some(Boolean)
     const decision: Decision = { codes: new Uint16Array(block.rows), entities: [], verdicts: [] }
     const { codes, entities, verdicts } = decision
@@ -127,9 +130,9 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       }
       const key = (found << 1) | (stale ? 1 : 0)
       const combination = seen.number(
-        (pods[row] ?? 0) | ((workloads[row] ?? 0) << 16),
-        (namespaces[row] ?? 0) | ((labels[row] ?? 0) << 16),
-        (accounts[row] ?? 0) | ((ids[row] ?? 0) << 16),
+        pods[row] | (workloads[row] << 16),
+        namespaces[row] | (labels[row] << 16),
+        accounts[row] | (ids[row] << 16),
         key,
       )
       if (combination === codeOfCombination.length) {
