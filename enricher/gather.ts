@@ -1,4 +1,5 @@
 import type { Labels } from '../runtime/block/block.ts'
+import type { Verdict } from './judge.ts'
 import { type Attribute, type Level, type ObjectTable, attributes, levelOf } from './tables/objects.ts'
 
 /** An attribute of the entities of a block's rows. */
@@ -73,17 +74,18 @@ export function gatherFrom({ texts, levels, attribute }: ObjectTable) {
   }
 }
 
-/** A column of a closed set of values, given the number of each code's. */
-export function valuesOf(values: readonly string[], numbers: readonly number[], codes: Uint16Array): Labels {
+/** A column of what verdicts say, each of a closed set of values. */
+export function valuesOf<N extends 'attribution' | 'reason'>(
+  values: readonly Verdict[N][],
+  verdicts: readonly Verdict[],
+  name: N,
+  codes: Uint16Array,
+): Labels {
   const keys = ['', ...values]
-  return {
-    keys,
-    codes: narrow(
-      Uint16Array.from(numbers, number => number + 1),
-      codes,
-      keys.length,
-    ),
-  }
+  const codeOf = new Uint16Array(verdicts.length)
+  for (let i = 0; i < codeOf.length; i++)
+    codeOf[i] = i > 0 && verdicts[i] === verdicts[i - 1] ? codeOf[i - 1] : values.indexOf(verdicts[i][name]) + 1
+  return { keys, codes: narrow(codeOf, codes, keys.length) }
 }
 
 /** As `pick`, in as few bytes as `values` take. */

@@ -68,22 +68,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const columns = gather(entities, codes)
     for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
     for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
-    draft.setLabels(
-      `${end}_attribution`,
-      valuesOf(
-        attributions,
-        verdicts.map(({ attribution }) => attributions.indexOf(attribution)),
-        codes,
-      ),
-    )
-    draft.setLabels(
-      `${end}_attribution_reason`,
-      valuesOf(
-        attributionReasons,
-        verdicts.map(({ reason }) => attributionReasons.indexOf(reason)),
-        codes,
-      ),
-    )
+    draft.setLabels(`${end}_attribution`, valuesOf(attributions, verdicts, 'attribution', codes))
+    draft.setLabels(`${end}_attribution_reason`, valuesOf(attributionReasons, verdicts, 'reason', codes))
     if (given.size) draft.setNumbers(`${end}_claimed`, bits)
     if (verdicts.some(verdict => verdict.provisional))
       for (let row = 0; row < codes.length; row++) if (verdicts[codes[row]].provisional) provisional[row] = 1
