@@ -81,14 +81,14 @@ export function judgeBy(objects: ObjectTable) {
   }
 
   /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
-  function several(evidence: Evidence, { entities, clock }: Crowd): Judgement {
+  function several(evidence: Evidence, { entities, clock, perhapsEnded }: Crowd): Judgement {
     const { claim, stale, watched } = evidence
     const meant = isTelling(claim) ? entities.filter(entity => objects.isPod(entity) && agreesWith(claim, entity)) : []
     if (meant.length === 1) return { entity: meant[0], verdict: exactly.agrees }
     if (namesSomebody(claim)) return { entity: nobody, verdict: exactly.claim }
     const node = entities.find(entity => objects.isNode(entity))
     const reason = clock ? 'clock_skew' : node === undefined ? 'several_objects' : 'host_network'
-    return { entity: node ?? nobody, verdict: verdict('ambiguous', reason, watched && stale) }
+    return { entity: node ?? nobody, verdict: verdict('ambiguous', reason, watched && (stale || perhapsEnded)) }
   }
 
   function none({ claim, found, watched }: Evidence): Judgement {
