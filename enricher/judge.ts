@@ -91,13 +91,13 @@ export function judgeBy(objects: ObjectTable) {
 
   /** The address is that of a service or a node, which says nothing of a pod that is named; or an identity of another form than the pod's is. */
   function notComparable({ claim }: Evidence, entity: number, doubt?: Verdict): Judgement {
-    if (!namesSomebody(claim)) return { entity, verdict: doubt ?? exactly.object }
+    if (!namesSomebody(claim)) return { entity, verdict: doubt ?? alone(entity) }
     if (objects.isPod(entity)) return { entity, verdict: doubt ?? exactly.claim }
     return { entity: doubt || (objects.isNode(entity) && claim.pod) ? nobody : entity, verdict: exactly.claim }
   }
 
   /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
-  function several(evidence: Evidence, { entities, clock }: Crowd): Judgement {
+  function several(evidence: Evidence, { entities, clock, perhapsEnded }: Crowd): Judgement {
     const { claim, stale, watched } = evidence
     const meant = isTelling(claim) ? entities.filter(entity => objects.isPod(entity) && agreesWith(claim, entity)) : []
     if (meant.length === 1) return { entity: meant[0], verdict: exactly.agrees }
@@ -108,7 +108,7 @@ export function judgeBy(objects: ObjectTable) {
     const candidates = candidatesOf(objects, entities)
     // A node nobody told of is known by the pods that share its network.
     const lent = node === undefined && reason === 'host_network' ? { cluster: onNode, node: onNode, zone: onNode } : undefined
-    return { entity: node ?? nobody, verdict: verdict('ambiguous', reason, watched && stale), lent, candidates }
+    return { entity: node ?? nobody, verdict: verdict('ambiguous', reason, watched && (stale || perhapsEnded)), lent, candidates }
   }
 
   /** What the port told, or another cluster. A source that names a backend of a service saw where the packet went. */
@@ -116,7 +116,10 @@ export function judgeBy(objects: ObjectTable) {
     const { claim } = evidence
     const stale = evidence.stale || unknown
     if (entities.length > 1 || reason === 'host_network')
-      return several({ ...evidence, stale }, { entities, clock: (doubt & doubts.clock) !== 0 })
+      return several(
+        { ...evidence, stale },
+        { entities, clock: (doubt & doubts.clock) !== 0, perhapsEnded: (doubt & doubts.perhapsEnded) !== 0 },
+      )
     const [entity] = entities
     if (reason === 'service' && namesSomebody(claim))
       return { entity: nobody, verdict: exactly.claim, lent: { service: lent?.service ?? entity } }

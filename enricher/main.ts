@@ -1,4 +1,3 @@
-import { openBlock } from '../runtime/block/message.ts'
 import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
 import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
 import { withSiblings } from '../runtime/clickhouse/failover.ts'
@@ -11,6 +10,7 @@ import { followSpanEdges } from './edges/edges.ts'
 import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
+import { loadObjects } from './load.ts'
 import { settling } from './settle.ts'
 import type { Step } from './step.ts'
 import type { Reachable } from './ends/clusters.ts'
@@ -115,7 +115,7 @@ export function observeObjects(objects: ObjectTable): void {
 const mostClocks = 20
 
 /** Shows in the metrics how far objects are known, what that made wait, and which clocks are wrong. */
-function observeAttribution(objects: ObjectTable, clocks: Clocks) {
+export function observeAttribution(objects: ObjectTable, clocks: Pick<Clocks, 'ahead'>) {
   const behind = meter().createObservableGauge('weir.enricher.objects.behind', {
     description: 'How long ago all was known that is told of the objects of a cluster.',
     unit: 's',
@@ -130,7 +130,7 @@ function observeAttribution(objects: ObjectTable, clocks: Clocks) {
   ahead.addCallback(result => {
     for (const { ahead, ...labels } of clocks.ahead(mostClocks)) result.observe(ahead / 1e6, labels)
   })
-  const waits = meter().createCounter('weir.enricher.waited', {
+  const waits = meter().createCounter('weir.enricher.objects.waited', {
     description: 'How long blocks waited for objects, by whether these came in time.',
     unit: 'ms',
   })
@@ -157,40 +157,6 @@ export function observeLag(bus: Pick<Bus, 'lag'>): void {
     for (const { topic, group, messages, bytes, ageMs } of await bus.lag())
       for (const [at, value] of [messages, bytes, ageMs].entries()) result.observe(gauges[at], value, { topic, group })
   }, gauges)
-}
-
-/** Reads all objects, then goes on in the background; `followed` settles when that ends. */
-async function loadObjects(bus: Bus, objects: ObjectTable, signal: AbortSignal, log: Logger): Promise<{ followed: Promise<void> }> {
-  const reading = topicsOf(kinds.object).map(topic => followObjects(bus, topic, signal, message => addObjects(objects, message, log)))
-  const followed = Promise.all(reading.map(({ followed }) => followed)).then(() => {})
-  // Whoever starts waiting for it later is told then.
-  followed.catch(() => {})
-  await Promise.all(reading.map(({ loaded }) => loaded))
-  signal.throwIfAborted()
-  return { followed }
-}
-
-/** `loaded` settles when all that was there has been taken, `followed` when following ends. */
-function followObjects(bus: Bus, topic: string, signal: AbortSignal, take: (message: Delivered) => void) {
-  const loaded = Promise.withResolvers<void>()
-  const follow = async () => {
-    for await (const { messages, caughtUp } of bus.follow(topic, signal)) {
-      for (const message of messages) take(message)
-      if (caughtUp) loaded.resolve()
-    }
-  }
-  const followed = follow()
-  // Following ends without an error when it is told to, also before all is read.
-  followed.then(loaded.resolve, loaded.reject)
-  return { loaded: loaded.promise, followed }
-}
-
-function addObjects(objects: ObjectTable, message: Delivered, log: Logger): void {
-  try {
-    objects.addBlock(openBlock(message))
-  } catch (error) {
-    log.warn({ offset: message.offset, error }, 'cannot read an object')
-  }
 }
 
 interface Reporting {

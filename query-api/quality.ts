@@ -12,6 +12,8 @@ export interface Quality {
   lateness: { kind: string; source: string; records: number; p50: number; p95: number }[]
   /** How surely the ends of flows are known, and why not. */
   attribution: { end: 'src' | 'dst'; attribution: string; reason: string; records: number; share: number }[]
+  /** Reporters whose records came before they were made: by how many seconds their clocks are ahead at least. */
+  clocks: { cluster: string; source: string; reporter: string; ahead: number }[]
   losses: { stage: string; reason: string; source: string; reporter: string; count: number; gaps: number; last_seen: string }[]
   services: Record<string, { ready: boolean; reason?: string; detail?: unknown }>
   bus: { topic: string; group: string; messages: number; bytes: number; age_seconds: number }[]
@@ -41,6 +43,16 @@ FROM flow WHERE ${times} GROUP BY attribution, reason`,
   'records DESC, end DESC, attribution, reason',
 )
 
+/** Those that are ahead the most. That a clock is behind nobody can tell from a delay. */
+const clocksSql = `SELECT cluster, source, reporter, max(by) AS ahead FROM (
+${['flow', 'request']
+  .map(
+    kind => `SELECT cluster, source, reporter, max(toUnixTimestamp64Micro(time) - toUnixTimestamp64Micro(received)) / 1e6 AS by
+FROM ${kind} WHERE ${times} AND received > fromUnixTimestamp64Micro(0) GROUP BY cluster, source, reporter`,
+  )
+  .join('\nUNION ALL\n')}
+) GROUP BY cluster, source, reporter HAVING ahead > 0 ORDER BY ahead DESC, cluster, source, reporter LIMIT 20`
+
 const lossesSql = `SELECT stage, reason, source, reporter, sumIf(count, known) AS count, countIf(NOT known) AS gaps, toUnixTimestamp64Micro(max(time)) AS last_seen
 FROM loss WHERE ${times} GROUP BY stage, reason, source, reporter ORDER BY count DESC, gaps DESC, stage, reason, source, reporter LIMIT 500`
 
@@ -65,9 +77,10 @@ export async function quality(
   const range = readRange({ from: query.from ?? 'now-15m', to: query.to }, now())
   const rows = async <T>(sql: string, params: Record<string, unknown> = range) =>
     (await clickhouse.query<T>(sql, { params, signal, settings: statementSettings })).rows
-  const [lateness, attribution, losses, reaches, sizes, lag] = await Promise.all([
+  const [lateness, attribution, clocks, losses, reaches, sizes, lag] = await Promise.all([
     rows<Omit<Quality['lateness'][number], 'p50' | 'p95'> & { lateness: [number, number] }>(latenessSql),
     rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql),
+    rows<Quality['clocks'][number]>(clocksSql),
     rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
     rows<Reach>(tablesSql),
     rows<Size>(sizesSql(clickhouse.cluster ? tableSizes : 'system.tables'), { database: clickhouse.database }),
@@ -78,6 +91,7 @@ export async function quality(
     to: writeTime(range.to),
     lateness: lateness.map(({ lateness: [p50, p95], ...rest }) => ({ ...rest, p50, p95 })),
     attribution: withShares(attribution),
+    clocks,
     losses: losses.map(({ last_seen, ...loss }) => ({ ...loss, last_seen: writeTime(last_seen) })),
     services: Object.fromEntries(Object.entries(services()).map(([name, { ready, reason, detail }]) => [name, { ready, reason, detail }])),
     bus: lag.map(({ ageMs, ...rest }) => ({ ...rest, age_seconds: ageMs / 1000 })),

@@ -1,5 +1,5 @@
 import { countLate } from '../../enricher/edges/edges.ts'
-import { observeLag, observeObjects } from '../../enricher/main.ts'
+import { observeAttribution, observeLag, observeObjects } from '../../enricher/main.ts'
 import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
@@ -22,6 +22,11 @@ function useInstruments(): void {
   const names = openNames({ max_names: 1 })
   for (const address of ['a', 'b']) names.learn('', address, { name: '', time: 0, ttl: 0 })
   countLate(1)
+  const objects = new ObjectTable()
+  objects.heartbeats.beat('', 0)
+  const attribution = observeAttribution(objects, { ahead: () => [{ source: '', cluster: '', reporter: '', ahead: 0 }] })
+  attribution.waited(1, true)
+  attribution.provisional(1, '')
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 

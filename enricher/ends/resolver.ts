@@ -74,7 +74,17 @@ export function resolverOf(objects: ObjectTable, reachable: Reachable = {}) {
     function resolve(found: number, row: number, where: Where): number {
       if (found === notFound.unknown) return elsewhere(row, where)
       const members = membersOf(found, where.table)
-      return members ? (among(members, portAt()(row), where) ?? found) : found
+      const resolved = members && among(members, portAt()(row), where)
+      if (resolved === undefined) return found
+      const doubt = doubtOf(found, where.table)
+      return doubt ? numberOf({ ...findings[resolved - firstFinding], doubt }) : resolved
+    }
+
+    /** What is not sure of an answer: whether one of those that had the address had ended, or which came first. */
+    function doubtOf(answer: number, table: AddressTable): number {
+      if (answer >= 0) return answer & (doubts.perhapsEnded | doubts.clock)
+      const { clock, perhapsEnded } = table.crowd(answer)
+      return (clock ? doubts.clock : 0) | (perhapsEnded ? doubts.perhapsEnded : 0)
     }
 
     /** Those that had the address; nothing where it is not sure whether they had it one after the other. */
@@ -121,8 +131,7 @@ export function resolverOf(objects: ObjectTable, reachable: Reachable = {}) {
         const reached = (membersOf(answer, table) ?? table.crowd(answer).entities).filter(member =>
           listening.isService(member) ? listening.isExternal(member, where.addresses, row * 4) : neighbour.isFlat,
         )
-        const doubt = answer >= 0 ? answer & (doubts.perhapsEnded | doubts.clock) : table.crowd(answer).clock ? doubts.clock : 0
-        return reached.length ? [{ cluster: neighbour.cluster, entities: reached, doubt }] : []
+        return reached.length ? [{ cluster: neighbour.cluster, entities: reached, doubt: doubtOf(answer, table) }] : []
       })
       if (!found.length) return notFound.unknown
       if (found.length > 1) return crowdOf(found.flatMap(({ entities }) => entities))

@@ -4,12 +4,13 @@ import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
 import type { Reachable } from '../ends/clusters.ts'
 import { type Lent, type Where, firstFinding, resolverOf } from '../ends/resolver.ts'
 import { markUntranslated } from '../ends/untranslated.ts'
+import { type Gathered, append, gatherFrom, pick, valuesOf } from '../gather.ts'
 import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
 import { isCrowd, notFound } from '../tables/address-table.ts'
 import { Clocks, type Moments } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
-import { type Attribute, type Level, type ObjectTable, attributes, levelOf } from '../tables/objects.ts'
+import type { Attribute, ObjectTable } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = [
   'cluster',
@@ -28,7 +29,8 @@ const filled: readonly Attribute[] = ['zone']
 /** What of a claim says who the end is. */
 const telling = ['pod', 'workload', 'namespace', 'entity', 'service_account', 'spiffe_id'] as const
 
-const noCodes = new Uint8Array(0)
+/** What most blocks fit into. */
+const scratchRows = 8_208
 
 /** Who the ends of a block's rows were: for each row a code, for each code the entity and the verdict. */
 interface Decision {
@@ -62,6 +64,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
   const judge = judgeBy(objects)
   const gather = gatherFrom(objects)
   const prepared = new WeakMap<Draft, Moments>()
+  const scratch = new Int32Array(scratchRows * 4)
   /** The code of an entity that no source and nothing else says anything of, in this block. */
   let codeOfEntity = new Uint16Array(0)
 
@@ -78,22 +81,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const columns = withLent(gather(entities, codes), decision)
     for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
     for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
-    draft.setLabels(
-      `${end}_attribution`,
-      valuesOf(
-        attributions,
-        verdicts.map(({ attribution }) => attributions.indexOf(attribution)),
-        codes,
-      ),
-    )
-    draft.setLabels(
-      `${end}_attribution_reason`,
-      valuesOf(
-        attributionReasons,
-        verdicts.map(({ reason }) => attributionReasons.indexOf(reason)),
-        codes,
-      ),
-    )
+    draft.setLabels(`${end}_attribution`, valuesOf(attributions, verdicts, 'attribution', codes))
+    draft.setLabels(`${end}_attribution_reason`, valuesOf(attributionReasons, verdicts, 'reason', codes))
     if (decision.candidates.length) draft.setLabels(`${end}_candidates`, candidatesOf(decision))
     if (given.size) draft.setNumbers(`${end}_claimed`, bits)
     if (verdicts.some(verdict => verdict.provisional))
@@ -121,9 +110,10 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     // Of one cluster, and of none that has objects: dictionaries begin with ''.
     const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
-    const addresses = block.addressWords(`${end}_address`)
+    const addresses = block.addressWords(`${end}_address`, scratch)
     const claims = telling.map(field => given.get(field)?.labels)
-    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? noCodes)
+    const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
+    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? nothing)
     const claimed = claims.some(Boolean)
     const decision: Decision = {
       codes: new Uint16Array(block.rows),
@@ -181,9 +171,9 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       // What an address table answers means something to that table only.
       const key = isMixed ? situations.number(found, stale ? 1 : 0, cluster, 0) : (found << 1) | (stale ? 1 : 0)
       const combination = seen.number(
-        (pods[row] ?? 0) | ((workloads[row] ?? 0) << 16),
-        (namespaces[row] ?? 0) | ((labels[row] ?? 0) << 16),
-        (accounts[row] ?? 0) | ((ids[row] ?? 0) << 16),
+        pods[row] | (workloads[row] << 16),
+        namespaces[row] | (labels[row] << 16),
+        accounts[row] | (ids[row] << 16),
         key,
       )
       if (combination === codeOfCombination.length) {
@@ -301,109 +291,4 @@ function candidatesOf({ candidates, verdicts, codes }: Decision): Labels {
 function isEmpty(addresses: Int32Array, row: number): boolean {
   const at = row * 4
   return (addresses[at] | addresses[at + 1] | addresses[at + 2] | addresses[at + 3]) === 0
-}
-
-/** An attribute of the entities of a block's rows. */
-interface Gathered {
-  /** As a column. */
-  labels(): Labels
-  /** In those rows of a column that have the code `empty`; nothing when it has nothing for them. Keys are added to those of the column. */
-  into(column: { keys: string[]; codes: Labels['codes'] }, empty: number): Labels | undefined
-}
-
-/** Makes columns of what is known of entities. Attributes that are those of many entities are looked at once for each set of them. */
-function gatherFrom({ texts, levels, attribute }: ObjectTable) {
-  const stamps: Record<Level, Uint16Array> = { own: new Uint16Array(0), place: new Uint16Array(0), profile: new Uint16Array(0) }
-  let codeOfText = new Uint16Array(0)
-
-  /** The distinct numbers of a level among the entities, from 1 on, and for each row which of them. */
-  function distinct(level: Level, entities: readonly number[], codes: Uint16Array): { numbers: readonly number[]; rows: Uint16Array } {
-    const numberOf = levels[level]
-    const most = attribute[attributes.find(name => levelOf(name) === level)!].length
-    if (stamps[level].length < most) stamps[level] = new Uint16Array(most * 2)
-    const stamp = stamps[level]
-    const numbers = [0]
-    const local = new Uint16Array(entities.length)
-    for (let i = 0; i < local.length; i++) {
-      const number = numberOf[entities[i]]
-      if (number === 0) continue
-      if (!stamp[number]) stamp[number] = numbers.push(number) - 1
-      local[i] = stamp[number]
-    }
-    for (const number of numbers) stamp[number] = 0
-    return { numbers, rows: pick(local, codes) }
-  }
-
-  /** The texts with those numbers, each once after '', and the code of each. */
-  function dictionary(textNumbers: readonly number[], numbers: readonly number[]): { keys: string[]; codeOf: Uint16Array } {
-    if (codeOfText.length < texts.length) codeOfText = new Uint16Array(texts.length * 2)
-    const keys = ['']
-    const codeOf = new Uint16Array(numbers.length)
-    for (let i = 1; i < codeOf.length; i++) {
-      const text = textNumbers[numbers[i]]
-      if (text === 0) continue
-      if (!codeOfText[text]) codeOfText[text] = keys.push(texts[text]) - 1
-      codeOf[i] = codeOfText[text]
-    }
-    for (let i = 1; i < codeOf.length; i++) codeOfText[textNumbers[numbers[i]]] = 0
-    return { keys, codeOf }
-  }
-
-  return function gather(entities: readonly number[], codes: Uint16Array): (name: Attribute) => Gathered {
-    const known: Partial<Record<Level, ReturnType<typeof distinct>>> = {}
-    return name => {
-      const { numbers, rows } = (known[levelOf(name)] ??= distinct(levelOf(name), entities, codes))
-      const textNumbers = attribute[name]
-      return {
-        labels() {
-          const { keys, codeOf } = dictionary(textNumbers, numbers)
-          // Where each has a text of its own, the texts are in the order of the numbers.
-          return { keys, codes: keys.length === numbers.length ? rows : pick(codeOf, rows) }
-        },
-        into({ keys, codes }, empty) {
-          const first = codes.findIndex((code, row) => code === empty && textNumbers[numbers[rows[row]]] !== 0)
-          if (first < 0) return undefined
-          const codeOf = append(
-            keys,
-            numbers.map(number => texts[textNumbers[number]]),
-          )
-          const merged = Uint16Array.from(codes)
-          for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[rows[row]]
-          return { keys, codes: merged }
-        },
-      }
-    }
-  }
-}
-
-/** A column of a closed set of values, given the number of each code's. */
-function valuesOf(values: readonly string[], numbers: readonly number[], codes: Uint16Array): Labels {
-  const keys = ['', ...values]
-  const [first] = numbers
-  if (numbers.every(number => number === first)) return { keys, codes: new Uint8Array(codes.length).fill(first + 1) }
-  return {
-    keys,
-    codes: pick(
-      Uint16Array.from(numbers, number => number + 1),
-      codes,
-    ),
-  }
-}
-
-function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
-  const picked = new Uint16Array(codes.length)
-  for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
-  return picked
-}
-
-/** The code of each text in `keys`, which grows by those that are new. */
-function append(keys: string[], texts: readonly string[]): Uint16Array {
-  const known = new Map(keys.map((key, code) => [key, code]))
-  const codes = new Uint16Array(texts.length)
-  for (const [at, text] of texts.entries()) {
-    const code = known.get(text) ?? keys.push(text) - 1
-    known.set(text, code)
-    codes[at] = code
-  }
-  return codes
 }

@@ -11,6 +11,8 @@ export interface Crowd {
   entities: readonly number[]
   /** Whether they had it one after the other, and which had it then is not sure. */
   clock: boolean
+  /** Whether one of them had perhaps ended. */
+  perhapsEnded: boolean
 }
 
 /** Answers that stand for a crowd, from here down. */
@@ -149,7 +151,7 @@ export class AddressTable {
   #answerAt(alive: readonly number[], time: number): number {
     if (alive.length === 0) return notFound.notThen
     const [newest] = alive
-    if (alive.some(word => this.#objectOf(word) !== this.#objectOf(newest))) return this.#crowdOf(alive, false)
+    if (alive.some(word => this.#objectOf(word) !== this.#objectOf(newest))) return this.#crowdOf(alive, time, false)
     return this.#intervals[newest + entityAt] | (time >= this.#times[newest / 2 + endedAt] ? doubts.perhapsEnded : 0)
   }
 
@@ -163,7 +165,7 @@ export class AddressTable {
     }
     if (touching.length === 0) return notFound.notThen
     const object = this.#objectOf(touching[0])
-    if (touching.some(word => this.#objectOf(word) !== object)) return this.#crowdOf(touching, !this.#met(touching, from, to))
+    if (touching.some(word => this.#objectOf(word) !== object)) return this.#crowdOf(touching, to, !this.#met(touching, from, to))
     return this.#alone(touching, from, to)
   }
 
@@ -189,13 +191,14 @@ export class AddressTable {
     return this.#intervals[word + objectAt]
   }
 
-  #crowdOf(words: readonly number[], clock: boolean): number {
+  #crowdOf(words: readonly number[], time: number, clock: boolean): number {
     const newest = new Map<number, number>()
     for (const word of words) if (!newest.has(this.#objectOf(word))) newest.set(this.#objectOf(word), this.#intervals[word + entityAt])
     const entities = [...newest.values()].sort((a, b) => a - b)
-    const name = `${clock ? 'c' : ''}${entities.join()}`
+    const perhapsEnded = words.some(word => this.#times[word / 2 + endedAt] <= time && time < this.#times[word / 2 + toAt])
+    const name = `${clock ? 'c' : ''}${perhapsEnded ? 'p' : ''}${entities.join()}`
     let number = this.#crowdNumbers.get(name)
-    if (number === undefined) this.#crowdNumbers.set(name, (number = firstCrowd + 1 - this.#crowds.push({ entities, clock })))
+    if (number === undefined) this.#crowdNumbers.set(name, (number = firstCrowd + 1 - this.#crowds.push({ entities, clock, perhapsEnded })))
     return number
   }
 

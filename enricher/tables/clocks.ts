@@ -9,7 +9,6 @@ export const mostHidden = 5e6
 const leastHidden = 250e3
 /** For how long it is remembered how wrong a clock was, while delays are too long to tell. */
 const rememberedFor = 3600e6
-const mostReporters = 20_000
 
 /**
  * When the records of a block were made, by the clock of who received them: each between its time plus `earliest` and its time plus `latest` of its
@@ -49,6 +48,11 @@ export interface ClockAhead {
 export class Clocks {
   /** By source, cluster and reporter; those heard of last at the end. */
   readonly #estimates = new Map<string, Estimate>()
+  readonly #mostReporters: number
+
+  constructor({ mostReporters = 20_000 } = {}) {
+    this.#mostReporters = mostReporters
+  }
 
   /** When the records were made, after they themselves have told of the clocks of their reporters. */
   moments(draft: Draft): Moments {
@@ -95,7 +99,7 @@ export class Clocks {
     known.began = now
     this.#estimates.delete(name)
     this.#estimates.set(name, known)
-    if (this.#estimates.size > mostReporters) this.#estimates.delete(this.#estimates.keys().next().value!)
+    if (this.#estimates.size > this.#mostReporters) this.#estimates.delete(this.#estimates.keys().next().value!)
   }
 }
 

@@ -24,6 +24,7 @@ export type Attribute = (typeof attributes)[number]
 
 /** What an entity's attributes are found by: most are those of many pods, so each set of them is kept once. */
 export type Level = 'own' | 'place' | 'profile'
+type SharedLevel = Exclude<Level, 'own'>
 export const levelOf = (attribute: Attribute): Level =>
   attribute === 'pod' ? 'own' : attribute === 'node' || attribute === 'zone' ? 'place' : 'profile'
 const profileAttributes = attributes.filter(attribute => levelOf(attribute) === 'profile')
@@ -60,9 +61,9 @@ interface ObjectHistory {
 export class ObjectTable {
   /** Every text an entity has, once. Text 0 is ''. */
   readonly texts: string[] = ['']
-  /** By entity: the number of its place and of its profile; of its own it has only its name, and is its own number. */
-  readonly levels: Record<Level, number[]> = { own: [0], place: [0], profile: [0] }
-  /** For each attribute the number of its text, by the number of its level. */
+  /** By entity: the number of its place and of its profile. */
+  readonly levels: Record<SharedLevel, number[]> = { place: [0], profile: [0] }
+  /** For each attribute the number of its text, by the number of its level: the entity itself, its place or its profile. */
   readonly attribute = Object.fromEntries(attributes.map(name => [name, [0]])) as Record<Attribute, number[]>
   readonly heartbeats = new Heartbeats()
   readonly neighbourhoods = new Neighbourhoods()
@@ -109,7 +110,8 @@ export class ObjectTable {
   }
 
   text(attribute: Attribute, entity: number): string {
-    return this.texts[this.attribute[attribute][this.levels[levelOf(attribute)][entity]]]
+    const level = levelOf(attribute)
+    return this.texts[this.attribute[attribute][level === 'own' ? entity : this.levels[level][entity]]]
   }
 
   addBlock(block: Block): void {
@@ -175,7 +177,6 @@ export class ObjectTable {
   #addEntity(kind: EntityKind, levels: Record<Level, number>): number {
     const entity = this.#kinds.push(kind) - 1
     this.attribute.pod[entity] = levels.own
-    this.levels.own.push(entity)
     this.levels.place.push(levels.place)
     this.levels.profile.push(levels.profile)
     return entity

@@ -95,9 +95,12 @@ export class Block {
     return this.bytes.subarray(body, end)
   }
 
-  /** The same as four 32-bit words a row, to hash and compare. */
-  addressWords(name: string): Int32Array {
-    return new Int32Array(aligned(this.addresses(name)))
+  /** The same as four 32-bit words a row, to hash and compare. With `scratch`, in there, as far as it is large enough. */
+  addressWords(name: string, scratch?: Int32Array): Int32Array {
+    const bytes = this.addresses(name)
+    if (!scratch || scratch.byteLength < bytes.length) return new Int32Array(aligned(bytes))
+    new Uint8Array(scratch.buffer, scratch.byteOffset, bytes.length).set(bytes)
+    return scratch.subarray(0, bytes.length / 4)
   }
 
   labels(name: string): Labels {

@@ -99,7 +99,7 @@ test('an end that nobody saw is ambiguous from when it was surely there until wh
   t.deepEqual((await attributed([gone, next, heartbeat(100 * second)], times)).map(whoOf), [
     'cart-1 exact object final',
     'cart-1 ambiguous perhaps_ended provisional',
-    ' ambiguous several_objects final',
+    ' ambiguous several_objects provisional',
     'next-1 exact object final',
   ])
   const told = { ...gone, valid_to: 20 * second, ended_after: 0 }

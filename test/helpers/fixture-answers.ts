@@ -142,6 +142,7 @@ export function fixtureQuality(): Quality {
       attribution('none', 'outside', 0.06),
       attribution('ambiguous', 'host_network', 0.03),
     ],
+    clocks: [{ cluster: 'prod-eu', source: 'hubble', reporter: 'worker-3', ahead: 1.8 }],
     losses: [
       { stage: 'agent', reason: 'ring buffer overwritten', source: 'hubble', reporter: 'worker-2', count: 312, gaps: 1, last_seen: now },
     ],

@@ -219,6 +219,7 @@ promise('the newest version of an object is the one that is shown', async t => {
 promise('quality tells lateness, attribution, losses, services and tables', async t => {
   const { body } = await api.get<Quality>(`/api/v1/quality?${asked}`)
   t.is(body.lateness.length, 2)
+  t.deepEqual(body.clocks, [])
   t.like(body.losses[0], { reason: 'ring', count: 12, gaps: 0 })
   t.deepEqual(body.services.collect, { ready: false, reason: 'hubble: no connection', detail: { nodes: 3 } })
   t.true(body.tables.some(({ table, rows, oldest }) => table === 'flow' && rows > 0 && oldest !== null))
