@@ -374,3 +374,33 @@ for (const [title, [record, reachable, expected]] of Object.entries(clusters))
     const [row] = await enriched(steps(tableOf(...world), reachable), [record])
     t.like(row, expected)
   })
+
+test('crowds of different clusters in one block are different crowds', async t => {
+  const table = tableOf(
+    ...['east', 'west'].flatMap(cluster => {
+      const { node, pod } = objectsOf(cluster)
+      const agent = { host_network: true, node: `node-${cluster}`, ports: ['tcp/9100'] }
+      return [node(`node-${cluster}`, '192.168.0.1'), pod(`agent-${cluster}`, '192.168.0.1', agent)]
+    }),
+  )
+  const records = ['east', 'west', ''].flatMap(cluster => [from(cluster, '192.168.0.1', 22), from(cluster, '192.168.0.1', 9100)])
+  const rows = await enriched(steps(table), records)
+  t.deepEqual(
+    rows.map(row => [row.dst_cluster, row.dst_node, row.dst_pod, row.dst_candidates]),
+    [
+      ['east', 'node-east', '', 'shop/agent-east'],
+      ['east', 'node-east', 'agent-east', ''],
+      ['west', 'node-west', '', 'shop/agent-west'],
+      ['west', 'node-west', 'agent-west', ''],
+      ['', '', '', ''],
+      ['', '', '', ''],
+    ],
+  )
+})
+
+test('a pod of the host network that perhaps ended may still be the listener, and that is said', async t => {
+  const table = tableOf(node('node-1', '192.168.0.1'), onNode('agent-1', '192.168.0.1', 'tcp/9100', { valid_to: 9000, ended_after: 5000 }))
+  const rows = await enriched(steps(table), [to('192.168.0.1', 9100), to('192.168.0.1', 9100, { time: 6000 })])
+  t.like(rows[0], { dst_pod: 'agent-1', dst_attribution: 'exact', dst_attribution_reason: 'listener' })
+  t.like(rows[1], { dst_pod: 'agent-1', dst_attribution: 'ambiguous', dst_attribution_reason: 'perhaps_ended' })
+})
