@@ -114,6 +114,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     const claims = telling.map(field => given.get(field)?.labels)
     const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
     const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? nothing)
+    const [podKeys, workloadKeys, namespaceKeys, labelKeys, accountKeys, idKeys] = claims.map(claim => claim?.keys ?? [''])
     const claimed = claims.some(Boolean)
     const decision: Decision = {
       codes: new Uint16Array(block.rows),
@@ -177,8 +178,14 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
         key,
       )
       if (combination === codeOfCombination.length) {
-        const [pod, workload, namespace, entity, serviceAccount, spiffeId] = claims.map(claim => claim?.keys[claim.codes[row]] ?? '')
-        const claim = { pod, workload, namespace, entity, serviceAccount, spiffeId }
+        const claim = {
+          pod: podKeys[pods[row]],
+          workload: workloadKeys[workloads[row]],
+          namespace: namespaceKeys[namespaces[row]],
+          entity: labelKeys[labels[row]],
+          serviceAccount: accountKeys[accounts[row]],
+          spiffeId: idKeys[ids[row]],
+        }
         const judgement = judge({
           claim,
           found,
