@@ -51,8 +51,9 @@ function learnInto(names: NameTable, objects: ObjectTable) {
       block.addresses('src_address'),
     ]
     for (let row = 0; row < block.rows; row++) {
+      if (protocols.codes[row] !== dnsCode || !answers[row].length) continue
       const name = queries.keys[queries.codes[row]].replace(/\.$/, '')
-      if (protocols.codes[row] !== dnsCode || !name || !answers[row].length) continue
+      if (!name) continue
       const cluster = clusters.keys[clusters.codes[row]]
       const time = wideAt(times, row)
       const known = clientsOf(cluster, {
