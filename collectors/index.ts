@@ -12,6 +12,7 @@ import type { OtlpOptions } from './otlp/options.ts'
 import { otlp } from './otlp/source.ts'
 import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.ts'
 import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
+import { type SpireOptions, spire } from './spire/source.ts'
 import { type ZipkinOptions, zipkin } from './zipkin/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
@@ -29,6 +30,7 @@ export const sources = [
   envoy,
   otlp,
   zipkin,
+  spire,
 ] as const
 
 /** Options of the sources, by name; a source without options does not run. */
@@ -46,4 +48,5 @@ export interface SourceOptions {
   envoy?: EnvoyOptions
   otlp?: OtlpOptions
   zipkin?: ZipkinOptions
+  spire?: SpireOptions
 }

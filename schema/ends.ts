@@ -1,5 +1,5 @@
 import { bothEnds } from './field.ts'
-import { attributionReasons, attributions, identitySources } from './vocabulary.ts'
+import { attributionReasons, attributions, identityChecks, identitySources } from './vocabulary.ts'
 
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({
@@ -15,12 +15,24 @@ export const ends = bothEnds({
   dns_name: { type: 'label', about: 'DNS names the reporter knows for the address of the end, joined by commas.' },
   node: { type: 'label', about: 'Node the end runs on.', completedBy: 'kubernetes' },
   zone: { type: 'label', about: 'Topology zone of the node of the end.', filledBy: 'kubernetes' },
-  spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', completedBy: 'kubernetes' },
+  spiffe_id: { type: 'label', about: 'SPIFFE ID of the end.', completedBy: 'identity' },
   spiffe_id_source: {
     type: 'label',
     values: identitySources,
-    about: 'How the SPIFFE ID of the end is known: a certificate a proxy saw, what a source says, the object.',
-    completedBy: 'kubernetes',
+    about: 'How the SPIFFE ID of the end is known: a certificate a proxy saw, what a source says, the object, an entry of SPIRE…',
+    completedBy: 'identity',
+  },
+  identity_check: {
+    type: 'label',
+    values: identityChecks,
+    about: 'Whether the certificate the end showed is one it may have; missing: it showed none to whom demands one.',
+    filledBy: 'identity',
+    lookup: true,
+  },
+  identity_expected: {
+    type: 'label',
+    about: 'What the end might have shown, where it did not: SPIFFE IDs joined by commas, or the policy that demands one.',
+    filledBy: 'identity',
   },
   network: {
     type: 'label',

@@ -13,6 +13,7 @@ export const objectKinds = [
   'workload',
   'network_policy',
   'identity',
+  'trust_domain',
   'cluster',
 ] as const
 

@@ -46,7 +46,13 @@ export const spanStatuses = ['unset', 'ok', 'error'] as const
 export const sampleTypes = ['gauge', 'counter', 'histogram'] as const
 export const phases = ['unknown', 'request', 'response', 'exchange', 'sample'] as const
 export const policySources = ['', 'dataplane', 'log', 'computed'] as const
-export const identitySources = ['', 'certificate', 'claim', 'object'] as const
+/**
+ * How an identity is known, the surest first: a certificate a proxy saw, what a source says, the pod itself, an entry of SPIRE, a template
+ * of spire-controller-manager, what Istio calls whoever is in its mesh, an entry for a numeric identity of Cilium.
+ */
+export const identitySources = ['', 'certificate', 'claim', 'object', 'spire', 'template', 'convention', 'cilium'] as const
+/** Whether the identity an end showed is one it may have. */
+export const identityChecks = ['', 'agrees', 'differs', 'revoked', 'expired', 'unknown_trust_domain', 'missing'] as const
 export const attributions = ['none', 'exact', 'ambiguous'] as const
 export const attributionReasons = [
   '',
