@@ -3,6 +3,7 @@ import path from 'node:path'
 import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { Networks } from '../enricher/steps/network.ts'
+import type { IdentityOptions } from '../enricher/tables/identities.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { tables } from '../schema/clickhouse.ts'
 import type { BusOptions } from './bus.ts'
@@ -25,7 +26,7 @@ export interface Config {
     max_bytes?: number
   }
   collect: { name: string } & SourceOptions
-  enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
+  enrich: { networks: Networks; identity: IdentityOptions; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
@@ -141,6 +142,22 @@ export const configSchema = {
         default: {},
         description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
       },
+      identity: group({
+        trust_domains: {
+          type: 'object',
+          additionalProperties: { type: ['string', 'array'], items: { type: 'string' } },
+          default: {},
+          expected: 'trust domains by the names of clusters',
+          description:
+            'Trust domain of the mesh of each cluster, by the name of the cluster; of several the first is its own, and the others are trusted as well. cluster.local where nothing is said, of which nothing is then held against a certificate.',
+        },
+        root_namespace: {
+          type: 'string',
+          minLength: 1,
+          default: 'istio-system',
+          description: 'Namespace whose PeerAuthentications are for the whole mesh.',
+        },
+      }),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },
         max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },

@@ -16,9 +16,9 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using store = await openShares(config, context)
-  const { networks, batch } = config.enrich
+  const { networks, identity, batch } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes }
+  const options = { networks, identity, batch: limits, maxBytes: config.clickhouse.max_bytes }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 

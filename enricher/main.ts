@@ -1,3 +1,4 @@
+import type { Block } from '../runtime/block/block.ts'
 import { openBlock } from '../runtime/block/message.ts'
 import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
 import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
@@ -12,14 +13,17 @@ import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
 import type { Step } from './step.ts'
+import { identity } from './steps/identity.ts'
 import { kubernetes } from './steps/kubernetes.ts'
 import { type Networks, network } from './steps/network.ts'
 import { orientation } from './steps/orientation.ts'
 import { vantage } from './steps/vantage.ts'
+import { type IdentityOptions, IdentityTable } from './tables/identities.ts'
 import { ObjectTable } from './tables/objects.ts'
 
 export interface EnrichOptions {
   networks?: Networks
+  identity?: IdentityOptions
   batch?: BatchLimits
   /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
@@ -42,13 +46,17 @@ export async function runEnricher(
 ): Promise<void> {
   const instruments = component('enricher', group)
   const objects = new ObjectTable()
+  const identities = new IdentityTable(options.identity, (name, reason) =>
+    log.warn({ name, reason }, 'cannot use what it says of identities'),
+  )
   status('objects', { ready: false, reason: 'loading' })
-  const { followed } = await loadObjects(bus, objects, signal, log)
+  const { followed } = await loadObjects(bus, [objects, identities], signal, log)
   status('objects', { ready: true })
   observeObjects(objects)
+  observeIdentities(identities)
   observeLag(bus)
 
-  const steps = [orientation(objects), kubernetes(objects), network(options.networks), vantage(objects)]
+  const steps = [orientation(objects), kubernetes(objects), identity(identities, objects), network(options.networks), vantage(objects)]
   const sink = clickhouseSink({
     clickhouse,
     log,
@@ -101,9 +109,19 @@ export function observeLag(bus: Pick<Bus, 'lag'>): void {
   }, gauges)
 }
 
+/** Shows in the metrics how many objects say what is not understood of identities. */
+export function observeIdentities(identities: IdentityTable): void {
+  meter()
+    .createObservableGauge('weir.enricher.identities.unsupported', {
+      description: 'Objects that say what is not understood of identities: templates, for the most part.',
+      unit: '{object}',
+    })
+    .addCallback(result => result.observe(identities.unsupported))
+}
+
 /** Reads all objects, then goes on in the background; `followed` settles when that ends. */
-async function loadObjects(bus: Bus, objects: ObjectTable, signal: AbortSignal, log: Logger): Promise<{ followed: Promise<void> }> {
-  const reading = topicsOf(kinds.object).map(topic => followObjects(bus, topic, signal, message => addObjects(objects, message, log)))
+async function loadObjects(bus: Bus, tables: readonly Table[], signal: AbortSignal, log: Logger): Promise<{ followed: Promise<void> }> {
+  const reading = topicsOf(kinds.object).map(topic => followObjects(bus, topic, signal, message => addObjects(tables, message, log)))
   const followed = Promise.all(reading.map(({ followed }) => followed)).then(() => {})
   // Whoever starts waiting for it later is told then.
   followed.catch(() => {})
@@ -127,9 +145,14 @@ function followObjects(bus: Bus, topic: string, signal: AbortSignal, take: (mess
   return { loaded: loaded.promise, followed }
 }
 
-function addObjects(objects: ObjectTable, message: Delivered, log: Logger): void {
+interface Table {
+  addBlock(block: Block): void
+}
+
+function addObjects(tables: readonly Table[], message: Delivered, log: Logger): void {
   try {
-    objects.addBlock(openBlock(message))
+    const block = openBlock(message)
+    for (const table of tables) table.addBlock(block)
   } catch (error) {
     log.warn({ offset: message.offset, error }, 'cannot read an object')
   }

@@ -51,8 +51,18 @@ const callTimeoutMs = 15_000
 const pageSize = 1000
 const mostPages = 1000
 const entryMask = [
-  ...['spiffe_id', 'parent_id', 'selectors', 'x509_svid_ttl', 'federates_with', 'admin', 'downstream', 'expires_at', 'dns_names'],
-  ...['revision_number', 'hint', 'created_at'],
+  'spiffe_id',
+  'parent_id',
+  'selectors',
+  'x509_svid_ttl',
+  'federates_with',
+  'admin',
+  'downstream',
+  'expires_at',
+  'dns_names',
+  'revision_number',
+  'hint',
+  'created_at',
 ]
 const bundleMask = ['x509_authorities', 'refresh_hint', 'sequence_number']
 const relationshipMask = ['bundle_endpoint_url', 'bundle_endpoint_profile']

@@ -1,5 +1,6 @@
 import { countLate } from '../../enricher/edges/edges.ts'
-import { observeLag, observeObjects } from '../../enricher/main.ts'
+import { observeIdentities, observeLag, observeObjects } from '../../enricher/main.ts'
+import { IdentityTable } from '../../enricher/tables/identities.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
 import { collectMetrics, component, discardReasons, renderPrometheus, startTelemetry } from '../../runtime/telemetry.ts'
@@ -18,6 +19,7 @@ function useInstruments(): void {
   bus.waiting('', 1)
   bus.refused('', '')
   observeObjects(new ObjectTable())
+  observeIdentities(new IdentityTable())
   countLate(1)
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
