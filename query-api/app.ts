@@ -12,6 +12,7 @@ import { secure } from './plugins/security.ts'
 import { catalogRoute } from './routes/catalog.ts'
 import { completeRoute } from './routes/complete.ts'
 import { denialsRoute } from './routes/denials.ts'
+import { driftRoute } from './routes/drift.ts'
 import { healthRoutes } from './routes/health.ts'
 import { liveRoute } from './routes/live.ts'
 import { qualityRoute } from './routes/quality.ts'
@@ -43,6 +44,7 @@ const routes = [
   topologyRoute,
   signalsRoute,
   denialsRoute,
+  driftRoute,
   recordsRoute,
   relatedRoute,
   liveRoute,

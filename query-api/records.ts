@@ -36,10 +36,12 @@ interface Cursor {
 const firstWindowMicros = 60e6
 const windowGrowth = 8
 
+/** The number that stands for the whole record. */
+export const recordId = ({ fields }: RecordKind) => `lower(hex(cityHash64(${Object.keys(fields).join(', ')})))`
+
 /** The columns of a kind as the API gives them, and the number that stands for the whole record. */
-export function recordColumns({ fields }: RecordKind): string {
-  const names = Object.keys(fields)
-  return [...names, 'toUnixTimestamp64Micro(time) AS time_micros', `lower(hex(cityHash64(${names.join(', ')}))) AS id`].join(', ')
+export function recordColumns(kind: RecordKind): string {
+  return [...Object.keys(kind.fields), 'toUnixTimestamp64Micro(time) AS time_micros', `${recordId(kind)} AS id`].join(', ')
 }
 
 /** Newest first. Only as much is read as the page needs: the times first, in windows that grow, then the records of those times. */
