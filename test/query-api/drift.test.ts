@@ -98,7 +98,15 @@ test('what is wrong with identities is found from objects and records to the ans
   }
   const { rows, checks, meta } = await ask()
   const said = rows.map(({ kind, check, end, client, server, port, seen, expected, count }) => ({
-    ...{ kind, check, end, client: client.name, server: server.name, port, seen, expected, count },
+    kind,
+    check,
+    end,
+    client: client.name,
+    server: server.name,
+    port,
+    seen,
+    expected,
+    count,
   }))
   const till = { check: 'differs', end: 'client', client: 'cart', server: 'payment', port: 80, seen: spiffe('/ns/bank/sa/till') }
   const stranger = { kind: 'flow', end: 'client', client: 'private', server: 'payment', port: 80, expected: [], count: 1 }
