@@ -1,19 +1,5 @@
-import type { Labels } from '../../runtime/block/block.ts'
 import type { Draft } from '../step.ts'
-import type { IdentityCheck, IdentitySource, Standing } from '../tables/identities.ts'
-import type { Stretch } from './stretch.ts'
-
-/** What is said of the identity of an end, for all rows that say the same of it in a stretch of time. */
-export interface Decision {
-  stretch: Stretch
-  code: number
-  /** What the end is given where it has none. */
-  id: string
-  source: IdentitySource
-  check: IdentityCheck
-  expected: string
-  standing?: Standing
-}
+import type { Decision, Given } from '../tables/identities.ts'
 
 /** The decisions on an end, and which row has which. */
 export interface Decided {
@@ -21,57 +7,89 @@ export interface Decided {
   codes: Uint16Array
 }
 
-/** Writes what was decided on an end; a column that stays as it was is left alone. `policies` names for each row who demanded more. */
-export function fillIn(draft: Draft, end: string, { decisions, codes }: Decided, policies?: readonly string[]): void {
-  const column = (field: string, texts: readonly string[]) => complete(draft, `${end}_${field}`, texts, codes)
-  const ids = decisions.map(({ id }) => id)
-  if (ids.some(Boolean)) {
-    // First: whether a row has an identity of its own is seen by it.
-    const sources = decisions.map(({ source }) => source)
-    column('spiffe_id_source', sources)
-    column('spiffe_id', ids)
+/**
+ * Writes what was decided on an end; a column that stays as it was is left alone. `given` are what decisions give, by number, and `policies`
+ * names for each row who demanded more.
+ */
+export function fillIn(
+  draft: Draft,
+  end: string,
+  given: readonly Given[],
+  { decisions, codes }: Decided,
+  policies?: readonly string[],
+): void {
+  if (decisions.some(decision => decision.given)) {
+    const { numbers, local } = distinct(decisions)
+    const which = new Uint16Array(codes.length)
+    for (let row = 0; row < which.length; row++) which[row] = local[codes[row]]
+    const texts = (field: keyof Given) => numbers.map(number => given[number][field])
+    complete(draft, `${end}_spiffe_id`, texts('id'), which)
+    complete(draft, `${end}_spiffe_id_source`, texts('source'), which)
   }
-  const rows = policies?.some(Boolean) ? policies : undefined
-  const checks = decisions.map(({ check }) => check)
-  if (!rows && !checks.some(Boolean)) return
-  const of = (texts: readonly string[], missing: (policy: string) => string) => (row: number) =>
-    rows?.[row] ? missing(rows[row]) : texts[codes[row]]
+  const demanded = policies?.some(Boolean) ? policies : undefined
+  if (!demanded && !decisions.some(({ check }) => check)) return
+  const checks = new Dictionary(decisions.map(({ check }) => check))
+  const expected = new Dictionary(decisions.map(({ expected }) => expected))
   draft.setLabels(
     `${end}_identity_check`,
-    gathered(
-      codes.length,
-      of(checks, () => 'missing'),
-    ),
+    checks.column(codes, row => demanded?.[row] && 'missing'),
   )
-  const expected = decisions.map(({ expected }) => expected)
   draft.setLabels(
     `${end}_identity_expected`,
-    gathered(
-      codes.length,
-      of(expected, policy => policy),
-    ),
+    expected.column(codes, row => demanded?.[row]),
   )
+}
+
+/** What decisions give, each once, and for each decision which of it. */
+function distinct(decisions: readonly Decision[]): { numbers: number[]; local: Uint16Array } {
+  const numbers: number[] = []
+  const known = new Map<number, number>()
+  const local = new Uint16Array(decisions.length)
+  for (let i = 0; i < local.length; i++) {
+    const { given } = decisions[i]
+    let at = known.get(given)
+    if (at === undefined) known.set(given, (at = numbers.push(given) - 1))
+    local[i] = at
+  }
+  return { numbers, local }
 }
 
 /** Fills the rows of a column that are empty. */
-function complete(draft: Draft, name: string, texts: readonly string[], codes: Uint16Array): void {
+function complete(draft: Draft, name: string, texts: readonly string[], which: Uint16Array): void {
   const told = draft.labels(name)
-  draft.setLabels(
-    name,
-    gathered(codes.length, row => told.keys[told.codes[row]] || texts[codes[row]]),
-  )
+  const empty = told.keys.indexOf('')
+  const { keys, codeOf } = new Dictionary(texts, told.keys)
+  const merged = new Uint16Array(which.length)
+  for (let row = 0; row < merged.length; row++) merged[row] = told.codes[row] === empty ? codeOf[which[row]] : told.codes[row]
+  draft.setLabels(name, { keys, codes: merged })
 }
 
-/** A column with the text of each row. */
-function gathered(rows: number, textOf: (row: number) => string): Labels {
-  const keys = ['']
-  const known = new Map([['', 0]])
-  const codes = new Uint16Array(rows)
-  for (let row = 0; row < rows; row++) {
-    const text = textOf(row)
-    let code = known.get(text)
-    if (code === undefined) known.set(text, (code = keys.push(text) - 1))
-    codes[row] = code
+/** Texts, each once, and the code of each of some. */
+class Dictionary {
+  readonly keys: string[]
+  readonly codeOf: Uint16Array
+  readonly #known: Map<string, number>
+
+  constructor(texts: readonly string[], keys: readonly string[] = ['']) {
+    this.keys = [...keys]
+    this.#known = new Map(keys.map((key, code) => [key, code]))
+    this.codeOf = new Uint16Array(texts.length)
+    for (let i = 0; i < texts.length; i++) this.codeOf[i] = this.code(texts[i])
   }
-  return { keys, codes }
+
+  code(text: string): number {
+    let code = this.#known.get(text)
+    if (code === undefined) this.#known.set(text, (code = this.keys.push(text) - 1))
+    return code
+  }
+
+  /** The text of each row: `other` where it has one, else that of its code. */
+  column(codes: Uint16Array, other: (row: number) => string | undefined): { keys: string[]; codes: Uint16Array } {
+    const merged = new Uint16Array(codes.length)
+    for (let row = 0; row < merged.length; row++) {
+      const text = other(row)
+      merged[row] = text ? this.code(text) : this.codeOf[codes[row]]
+    }
+    return { keys: this.keys, codes: merged }
+  }
 }

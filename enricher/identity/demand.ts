@@ -18,9 +18,9 @@ export function undemonstrated(draft: Draft, src: Decided, dst: Decided): string
   return Array.from({ length: block.rows }, (_, row) => {
     const demand = dst.decisions[dst.codes[row]].standing?.demand
     if (!demand || openPorts.has(ports[row]) || !isAsked(row) || ids.keys[ids.codes[row]]) return ''
-    const { id, standing } = src.decisions[src.codes[row]]
+    const { given, standing } = src.decisions[src.codes[row]]
     const isStranger = standing?.known ? !standing.meshed && !standing.candidates.length : isOutside(row)
-    return isStranger && !id ? (demand.ports.get(ports[row]) ?? demand.by) : ''
+    return isStranger && !given ? (demand.ports.get(ports[row]) ?? demand.by) : ''
   })
 }
 

@@ -7,6 +7,8 @@ const gatewayName = 'gateway.networking.k8s.io/gateway-name'
 /** Whether a pod is a gateway, by the labels Istio's charts and the Gateway API give it. */
 export const isGateway = ({ labels }: Pod) => labels.has(gatewayName) || (labels.get('istio') ?? '').endsWith('gateway')
 
+export const dataplaneMode = 'istio.io/dataplane-mode'
+
 /** Whether Istio carries the traffic of a pod: by its sidecar, by ztunnel, or as a gateway of its own. */
 export function isInMesh({ labels, hostNetwork }: Pod, namespace: Labels): boolean {
   if (hostNetwork) return false
@@ -14,7 +16,7 @@ export function isInMesh({ labels, hostNetwork }: Pod, namespace: Labels): boole
   if (labels.has(gatewayName)) return true
   // A gateway that is injected has no label of its own but what the injection adds.
   if (labels.get('sidecar.istio.io/inject') === 'true' && labels.has('service.istio.io/canonical-name')) return true
-  return (labels.get('istio.io/dataplane-mode') ?? namespace.get('istio.io/dataplane-mode')) === 'ambient'
+  return (labels.get(dataplaneMode) ?? namespace.get(dataplaneMode)) === 'ambient'
 }
 
 /** What Istio calls the workloads of a service account. */

@@ -1,10 +1,10 @@
 import { wideAt } from '../../runtime/block/block.ts'
-import { type Decided, type Decision, fillIn } from '../identity/decided.ts'
+import { type Decided, fillIn } from '../identity/decided.ts'
 import { undemonstrated } from '../identity/demand.ts'
 import { Stretch } from '../identity/stretch.ts'
 import type { Draft, Step } from '../step.ts'
 import { Combinations } from '../tables/combinations.ts'
-import type { IdentityTable, Standing } from '../tables/identities.ts'
+import type { Decision, IdentityTable, Standing } from '../tables/identities.ts'
 import type { ObjectTable } from '../tables/objects.ts'
 
 /** What a row says of an end that decides about its identity. */
@@ -12,8 +12,8 @@ interface Said {
   /** Cluster of the reporter, and of the end where it is one that is known. */
   reporter: string
   cluster: string
-  namespace: string
-  pod: string
+  /** Number of the pod the record names, where there was one of that name. */
+  pod: number | undefined
   id: string
   /** The identity is from a certificate. */
   shown: boolean
@@ -24,41 +24,49 @@ interface Said {
   time: number
 }
 
+/** What is said of an end of which nothing is known. */
+const nothing: Decision = { stretch: new Stretch(), given: 0, check: '', expected: '' }
+
 /**
  * The SPIFFE ID of each end where its source does not name one, and whether the one a certificate showed is one the end may have. Runs after
  * the step `kubernetes`, which says which pod an end is; an end that showed a certificate is looked for by its address first, since what
  * sources say of it they often read in the certificate.
  */
 export function identity(identities: IdentityTable, objects: ObjectTable): Step {
-  const judge = judgeBy(identities, objects)
-  const decide = decideBy(identities, objects, judge)
+  const decide = decideBy(identities, objects)
   return {
     name: 'identity',
     enrich(draft) {
       if (identities.empty) return
       const [src, dst] = ['src', 'dst'].map(end => decide(draft, end))
-      fillIn(draft, 'src', src, undemonstrated(draft, src, dst))
-      fillIn(draft, 'dst', dst)
+      fillIn(draft, 'src', identities.given, src, undemonstrated(draft, src, dst))
+      fillIn(draft, 'dst', identities.given, dst)
     },
   }
 }
 
 /** Decides for each row; rows that say the same in a stretch of time in which nothing changes share a decision. */
-function decideBy(identities: IdentityTable, objects: ObjectTable, judge: (said: Said) => Omit<Decision, 'code'>) {
+function decideBy(identities: IdentityTable, objects: ObjectTable) {
   const seen = new Combinations()
+  const judge = judgeBy(identities, objects)
+  /** The stretch of time of each decision. */
+  let since = new Float64Array(8192)
+  let until = new Float64Array(8192)
   return function decide(draft: Draft, end: string): Decided {
     const { block } = draft
-    const labels = (name: string) => draft.labels(name)
-    const ofEnd = (field: string) => labels(`${end}_${field}`)
-    const [reporters, clusters, namespaces, pods] = [labels('cluster'), ofEnd('cluster'), ofEnd('namespace'), ofEnd('pod')]
-    const [ids, sources] = [ofEnd('spiffe_id'), ofEnd('spiffe_id_source')]
+    const ofEnd = (field: string) => draft.labels(`${end}_${field}`)
+    const reporters = draft.labels('cluster')
+    const [clusters, namespaces, pods, ids] = ['cluster', 'namespace', 'pod', 'spiffe_id'].map(ofEnd)
+    const sources = ofEnd('spiffe_id_source')
     const certificate = sources.keys.indexOf('certificate')
     const addresses = certificate < 0 ? undefined : block.addressWords(`${end}_address`)
     const tables = reporters.keys.map(cluster => objects.addresses(cluster))
     const numbers = identities.hasNumbers ? block.numbers(`${end}_identity`) : undefined
     const times = block.words('time')
-    const chains: Decision[][] = []
+    const podsOf = places(identities)
     const decisions: Decision[] = []
+    if (since.length < block.rows) [since, until] = [new Float64Array(block.rows), new Float64Array(block.rows)]
+    const codeOf: number[] = []
     const codes = new Uint16Array(block.rows)
     seen.clear()
     for (let row = 0; row < block.rows; row++) {
@@ -68,41 +76,60 @@ function decideBy(identities: IdentityTable, objects: ObjectTable, judge: (said:
       const number = numbers?.[row] ?? 0
       const place = (reporters.codes[row] << 16) | clusters.codes[row]
       const who = (namespaces.codes[row] << 16) | pods.codes[row]
-      const chain = (chains[seen.number(place, who, (ids.codes[row] << 1) | Number(shown), shown ? entity : number)] ??= [])
-      let decision = chain.find(({ stretch }) => stretch.includes(time))
-      if (!decision) {
+      const combination = seen.number(place, who, (ids.codes[row] << 1) | Number(shown), shown ? entity : number)
+      let code = codeOf[combination]
+      if (code === undefined || time < since[code] || time >= until[code]) {
         const [reporter, claimed] = [reporters.keys[reporters.codes[row]], clusters.keys[clusters.codes[row]]]
         const cluster = claimed && identities.knows(claimed) ? claimed : reporter
-        const [namespace, pod, id] = [namespaces.keys[namespaces.codes[row]], pods.keys[pods.codes[row]], ids.keys[ids.codes[row]]]
-        const judged = judge({ reporter, cluster, namespace, pod, id, shown, entity, number, time })
-        decision = { ...judged, code: decisions.length }
-        decisions.push(decision)
-        chain.push(decision)
+        const pod = podsOf(cluster, namespaces.keys[namespaces.codes[row]])?.get(pods.keys[pods.codes[row]])
+        const id = ids.keys[ids.codes[row]]
+        const decision = judge({ reporter, cluster, pod, id, shown, entity, number, time })
+        code = codeOf[combination] = decisions.push(decision) - 1
+        since[code] = decision.stretch.from
+        until[code] = decision.stretch.to
       }
-      codes[row] = decision.code
+      codes[row] = code
     }
     return { decisions, codes }
   }
 }
 
+/** The pods of a namespace, remembered for a block: its rows are from few namespaces. */
+function places(identities: IdentityTable) {
+  const known = new Map<string, Map<string, ReadonlyMap<string, number> | undefined>>()
+  return function podsOf(cluster: string, namespace: string): ReadonlyMap<string, number> | undefined {
+    let namespaces = known.get(cluster)
+    if (!namespaces) known.set(cluster, (namespaces = new Map()))
+    if (!namespaces.has(namespace)) namespaces.set(namespace, identities.pods(cluster, namespace))
+    return namespaces.get(namespace)
+  }
+}
+
 function judgeBy(identities: IdentityTable, objects: ObjectTable) {
   /** Of the pod that had the address, else of the one the record names. */
-  function standingOf({ reporter, cluster, namespace, pod, entity, time }: Said): Standing | undefined {
+  function standingOf({ reporter, pod, entity, time }: Said): Standing | undefined {
     const found = entity >= 0 ? objects.text('pod', entity) : ''
     if (found) return identities.standing(reporter, objects.text('namespace', entity), found, time)
-    return pod ? identities.standing(cluster, namespace, pod, time) : undefined
+    return pod === undefined ? undefined : identities.standingOf(pod, time)
   }
 
-  return function judge(said: Said): Omit<Decision, 'code'> {
-    const { cluster, id, shown, number, time } = said
+  function proven(said: Said, standing: Standing | undefined): Decision {
     const stretch = new Stretch()
-    const standing = standingOf(said)
+    return { ...nothing, stretch, standing, ...identities.check(said.id, said.cluster, standing, said.time, stretch) }
+  }
+
+  function numbered({ cluster, number, time }: Said, standing: Standing | undefined): Decision {
+    const stretch = new Stretch()
     if (standing) stretch.narrow(standing.stretch)
-    const nothing = { stretch, standing, id: '', source: '', check: '', expected: '' } as const
-    if (shown) return { ...nothing, ...identities.check(id, cluster, standing, time, stretch) }
-    if (id) return nothing
-    if (standing?.candidates.length) return { ...nothing, id: standing.id, source: standing.source }
-    const numbered = number ? identities.ofNumber(cluster, number, time, stretch) : ''
-    return { ...nothing, id: numbered, source: numbered && 'cilium' }
+    const id = identities.ofNumber(cluster, number, time, stretch)
+    return { ...nothing, stretch, standing, given: id ? identities.give({ id, source: 'cilium' }) : 0 }
+  }
+
+  return function judge(said: Said): Decision {
+    const standing = standingOf(said)
+    if (said.shown) return proven(said, standing)
+    if (said.id) return standing?.named ?? nothing
+    if (said.number && !standing?.candidates.length) return numbered(said, standing)
+    return standing?.unnamed ?? nothing
   }
 }

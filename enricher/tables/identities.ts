@@ -8,6 +8,7 @@ import {
   type PeerAuthentication,
   type PeerAuthenticationSpec,
   conventionalId,
+  dataplaneMode,
   demandOf,
   isGateway,
   isInMesh,
@@ -39,6 +40,16 @@ interface Candidate {
   anyDomain?: boolean
 }
 
+/** What is said of the identity of an end in a stretch of time. */
+export interface Decision {
+  stretch: Stretch
+  /** Number of what the end is given where it has none; 0 for nothing. */
+  given: number
+  check: IdentityCheck
+  expected: string
+  standing?: Standing
+}
+
 /** What is known of the identity of a pod in a stretch of time. */
 export interface Standing {
   stretch: Stretch
@@ -55,6 +66,9 @@ export interface Standing {
   relays: boolean
   /** What it demands of its clients. */
   demand?: Demand
+  /** What is said of the pod where its source names no identity, and where it does without a certificate. */
+  unnamed: Decision
+  named: Decision
 }
 
 export interface Verdict {
@@ -63,9 +77,10 @@ export interface Verdict {
   expected: string
 }
 
-interface PodHistory {
-  standings: Standing[]
-  generation: number
+/** A SPIFFE ID and how it is known. */
+export interface Given {
+  id: string
+  source: IdentitySource
 }
 
 interface Domain {
@@ -105,18 +120,33 @@ export class IdentityTable {
   readonly #templates = new Versions<ClusterSpiffeId>(({ cluster }) => [cluster])
   readonly #policies = new Versions<PeerAuthentication>(({ cluster, namespace }) => [nameOf(cluster, namespace)])
   readonly #clusters = new Set<string>()
-  readonly #histories = new Map<string, PodHistory>()
+  /** Numbers of all pods of a name, by cluster and namespace, then by name. */
+  readonly #numbersOf = new Map<string, Map<string, number>>()
+  /** By such a number: the name, and what was found out. */
+  readonly #names: string[] = []
+  readonly #standings: Standing[][] = []
+  readonly #unused: number[] = []
+  /** The stretch of time for which there is an answer at hand, and that answer: it is asked for with nearly every row. */
+  #since = new Float64Array(1024).fill(Infinity)
+  #until = new Float64Array(1024)
+  readonly #atHand: Standing[] = []
+  /** What ends are given, each once. */
+  readonly given: Given[] = [{ id: '', source: '' }]
+  readonly #givenNumbers = new Map([['|', 0]])
   readonly #options: IdentityOptions
   readonly #notUnderstood: (name: string, reason: string) => void
   readonly #unsupported = new Set<string>()
-  #generation = 0
+  /** Whether something is known that the answers at hand do not take into account. */
+  #outdated = false
   #numbers = false
+  #tells = false
   #taken = 0
   #newest = 0
 
   /** `notUnderstood` is told once of each object that cannot be used. */
   constructor(options: IdentityOptions = {}, notUnderstood: (name: string, reason: string) => void = () => {}) {
     this.#options = options
+    this.#tells = Object.keys(options.trust_domains ?? {}).length > 0
     this.#notUnderstood = notUnderstood
   }
 
@@ -127,7 +157,7 @@ export class IdentityTable {
 
   /** Whether nothing is known by which an identity could be told or checked. */
   get empty(): boolean {
-    return !this.#pods.size && !this.#entries.size && !this.#domains.size
+    return !this.#tells
   }
 
   /** Whether there are entries for numeric identities. */
@@ -147,24 +177,43 @@ export class IdentityTable {
   add(version: ObjectVersion): void {
     this.#newest = Math.max(this.#newest, version.time ?? 0)
     if (version.kind === 'pod') this.#addPod(version)
-    else if (this.#addOther(version)) this.#generation++
+    else if (this.#addOther(version)) this.#outdated = true
     if (++this.#taken % forgetEvery === 0) this.#forget()
   }
 
   #addPod(version: ObjectVersion): void {
     const { value } = this.#pods.put(version, () => podOf(version))
-    this.#clusters.add(value.cluster)
-    this.#histories.delete(nameOf(value.cluster, value.namespace, value.name))
+    const { cluster, namespace, name } = value
+    this.#clusters.add(cluster)
+    this.#tells ||= value.spiffeId !== '' || isInMesh(value, noLabels)
+    const place = nameOf(cluster, namespace)
+    const pods = this.#numbersOf.get(place) ?? new Map<string, number>()
+    this.#numbersOf.set(place, pods)
+    const number = pods.get(name) ?? this.#unused.pop() ?? this.#names.length
+    this.#names[number] = nameOf(cluster, namespace, name)
+    pods.set(name, number)
+    this.#clear(number)
+  }
+
+  #clear(pod: number): void {
+    if (pod >= this.#since.length) [this.#since, this.#until] = [grown(this.#since), grown(this.#until)]
+    this.#since[pod] = Infinity
+    this.#standings[pod] = []
   }
 
   /** Whether it has to do with identities. */
   #addOther(version: ObjectVersion): boolean {
     const { kind, cluster = '', name = '', uid = '' } = version
-    if (kind === 'namespace') this.#namespaces.put(version, () => ({ cluster, name, labels: labelsOf(version) }))
-    else if (kind === 'node') this.#nodes.put(version, () => ({ cluster, name, uid, labels: labelsOf(version) }))
+    if (kind === 'namespace') {
+      const { value } = this.#namespaces.put(version, () => ({ cluster, name, labels: labelsOf(version) }))
+      this.#tells ||= value.labels.has(dataplaneMode)
+      return true
+    }
+    if (kind === 'node') this.#nodes.put(version, () => ({ cluster, name, uid, labels: labelsOf(version) }))
     else if (kind === 'trust_domain') this.#domains.put(version, () => ({ cluster, name, own: uid === `${name}/${name}` }))
     else if (kind === 'identity' && version.spiffe_id) this.#addEntry(version)
     else return this.#addConfigured(version)
+    if (kind !== 'node') this.#tells = true
     return true
   }
 
@@ -180,9 +229,11 @@ export class IdentityTable {
   /** What is configured in Kubernetes, by the kind it has there. */
   #addConfigured(version: ObjectVersion): boolean {
     const { spec: text = '' } = version
+    // Most objects are none of these.
     if (!/"(?:ClusterSPIFFEID|PeerAuthentication)"/.test(text)) return false
     try {
       const { kind, spec } = JSON.parse(text) as { kind?: string; spec?: unknown }
+      this.#tells ||= kind === 'ClusterSPIFFEID'
       if (kind === 'ClusterSPIFFEID') this.#templates.put(version, () => clusterSpiffeIdOf(version, spec as ClusterSpiffeIdSpec))
       else if (kind === 'PeerAuthentication')
         this.#policies.put(version, () => peerAuthenticationOf(version, (spec ?? {}) as PeerAuthenticationSpec))
@@ -204,22 +255,64 @@ export class IdentityTable {
     const before = this.#newest - keptMicros
     for (const versions of [this.#pods, this.#namespaces, this.#nodes, this.#entries, this.#domains, this.#templates, this.#policies])
       versions.forget(before)
-    this.#histories.clear()
+    for (const pods of this.#numbersOf.values())
+      for (const [name, pod] of pods)
+        if (!this.#pods.named(this.#names[pod]).length) {
+          pods.delete(name)
+          this.#clear(pod)
+          this.#unused.push(pod)
+        }
   }
 
-  /** What is known of the identity of a pod at a time, kept until something it depends on changes. */
-  standing(cluster: string, namespace: string, pod: string, time: number): Standing {
-    const name = nameOf(cluster, namespace, pod)
-    let history = this.#histories.get(name)
-    if (!history) this.#histories.set(name, (history = { standings: [], generation: this.#generation }))
-    if (history.generation !== this.#generation || history.standings.length > mostStandings)
-      Object.assign(history, { standings: [], generation: this.#generation })
-    let standing = history.standings.find(({ stretch }) => stretch.includes(time))
-    if (!standing) history.standings.push((standing = this.#stand(name, time)))
-    return standing
+  /** Numbers of the pods of a namespace by their names; nothing for one of which no pod is known. */
+  pods(cluster: string, namespace: string): ReadonlyMap<string, number> | undefined {
+    return this.#numbersOf.get(nameOf(cluster, namespace))
   }
 
-  #stand(name: string, time: number): Standing {
+  /** What is known of the identity of a pod at a time, or nothing where there never was one of that name. */
+  standing(cluster: string, namespace: string, pod: string, time: number): Standing | undefined {
+    const number = this.pods(cluster, namespace)?.get(pod)
+    return number === undefined ? undefined : this.standingOf(number, time)
+  }
+
+  /** The number of a SPIFFE ID with how it is known. */
+  give({ id, source }: Given): number {
+    const name = `${source}|${id}`
+    let number = this.#givenNumbers.get(name)
+    if (number === undefined) this.#givenNumbers.set(name, (number = this.given.push({ id, source }) - 1))
+    return number
+  }
+
+  /** The same of the pods of a number, kept until something it depends on changes. */
+  standingOf(pod: number, time: number): Standing {
+    if (this.#outdated) this.#startOver()
+    if (time >= this.#since[pod] && time < this.#until[pod]) return this.#atHand[pod]
+    const known = this.#standings[pod]
+    let standing = known.find(({ stretch }) => stretch.includes(time))
+    if (!standing) {
+      if (known.length === mostStandings) known.length = 0
+      known.push((standing = this.#withDecisions(this.#stand(this.#names[pod], time))))
+    }
+    this.#since[pod] = standing.stretch.from
+    this.#until[pod] = standing.stretch.to
+    return (this.#atHand[pod] = standing)
+  }
+
+  #startOver(): void {
+    this.#since.fill(Infinity)
+    for (const known of this.#standings) known.length = 0
+    this.#outdated = false
+  }
+
+  #withDecisions(standing: Omit<Standing, 'unnamed' | 'named'>): Standing {
+    const { stretch } = standing
+    const whole = standing as Standing
+    whole.named = { stretch, given: 0, check: '', expected: '', standing: whole }
+    whole.unnamed = { ...whole.named, given: this.give(standing) }
+    return whole
+  }
+
+  #stand(name: string, time: number): Omit<Standing, 'unnamed' | 'named'> {
     const stretch = new Stretch()
     const found = this.#pods.named(name).filter(({ from, to }) => stretch.within(time, from, to))
     if (!found.length) return { stretch, known: false, since: 0, id: '', source: '', candidates: [], meshed: false, relays: false }
@@ -377,3 +470,9 @@ function othersId({ since }: Standing, time: number, stretch: Stretch): Verdict 
 
 const expectedOf = (candidates: readonly Candidate[]) =>
   [...new Set(candidates.filter(({ state }) => state === 'valid').map(({ id }) => id))].slice(0, mostExpected).join(',')
+
+function grown(array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(array.length * 2)
+  larger.set(array)
+  return larger
+}
