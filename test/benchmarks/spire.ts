@@ -1,5 +1,5 @@
 // What it takes to poll a real SPIRE server: time and memory of a poll, and of what it is compared with.
-// node test/benchmarks/spire.ts [entries] [polls]
+// node --expose-gc test/benchmarks/spire.ts [entries] [polls]
 import { Ledger } from '../../collectors/spire/ledger.ts'
 import { readServer } from '../../collectors/spire/server.ts'
 import { readSnapshot } from '../../collectors/spire/versions.ts'
@@ -36,6 +36,7 @@ for (let poll = 0; poll < polls; poll++) {
   const { versions } = ledger.take(seen, { began: Date.now() * 1000, ended: Date.now() * 1000 })
   const compared = performance.now()
   const { user, system } = process.cpuUsage(cpu)
+  globalThis.gc?.()
   const { heapUsed, rss } = process.memoryUsage()
   const times = `asked ${(read - began).toFixed(0)} ms, compared ${(compared - read).toFixed(0)} ms, ${((user + system) / 1000).toFixed(0)} ms of CPU`
   console.log(`poll ${poll}: ${times}, ${versions.length} versions, heap ${megabytes(heapUsed - heapBefore)} MB, RSS ${megabytes(rss)} MB`)
