@@ -74,8 +74,10 @@ export async function readServer(address: Address, svid: AdminSvid | undefined, 
   const leave = () => void channel[Symbol.asyncDispose]()
   signal.addEventListener('abort', leave, { once: true })
   try {
+    const own = await call<Bundle>(channel, `${api}.bundle.v1.Bundle/GetBundle`, 'Bundle', { output_mask: masked(bundleMask) })
+    if (!own.trust_domain) throw new Error('the server does not name its trust domain')
     return {
-      own: await call<Bundle>(channel, `${api}.bundle.v1.Bundle/GetBundle`, 'Bundle', { output_mask: masked(bundleMask) }),
+      own,
       federated: await list<Bundle>(channel, `${api}.bundle.v1.Bundle/ListFederatedBundles`, 'bundles', bundleMask),
       relationships: await list<Relationship>(
         channel,
@@ -100,8 +102,10 @@ async function list<T>(channel: Channel, path: string, items: string, mask: read
     const request = { page_size: pageSize, page_token, output_mask: masked(mask) }
     const answer = await call<Record<string, unknown>>(channel, path, undefined, request)
     for (const item of answer[items] as T[]) found.push(item)
-    page_token = String(answer.next_page_token)
-    if (!page_token) return found
+    const next = String(answer.next_page_token)
+    if (!next) return found
+    if (next === page_token) throw new Error(`${items} lead to the same page again`)
+    page_token = next
   }
   throw new Error(`more than ${mostPages * pageSize} ${items}`)
 }
