@@ -16,7 +16,7 @@ export function fillIn(
   end: string,
   given: readonly Given[],
   { decisions, codes }: Decided,
-  policies?: readonly string[],
+  policies?: ReadonlyMap<number, string>,
 ): void {
   if (decisions.some(decision => decision.given)) {
     const { numbers, local } = distinct(decisions)
@@ -26,17 +26,16 @@ export function fillIn(
     complete(draft, `${end}_spiffe_id`, texts('id'), which)
     complete(draft, `${end}_spiffe_id_source`, texts('source'), which)
   }
-  const demanded = policies?.some(Boolean) ? policies : undefined
-  if (!demanded && !decisions.some(({ check }) => check)) return
+  if (!policies && !decisions.some(({ check }) => check)) return
   const checks = new Dictionary(decisions.map(({ check }) => check))
   const expected = new Dictionary(decisions.map(({ expected }) => expected))
   draft.setLabels(
     `${end}_identity_check`,
-    checks.column(codes, row => demanded?.[row] && 'missing'),
+    checks.column(codes, row => policies?.has(row) && 'missing'),
   )
   draft.setLabels(
     `${end}_identity_expected`,
-    expected.column(codes, row => demanded?.[row]),
+    expected.column(codes, row => policies?.get(row)),
   )
 }
 
@@ -84,7 +83,7 @@ class Dictionary {
   }
 
   /** The text of each row: `other` where it has one, else that of its code. */
-  column(codes: Uint16Array, other: (row: number) => string | undefined): { keys: string[]; codes: Uint16Array } {
+  column(codes: Uint16Array, other: (row: number) => string | false | undefined): { keys: string[]; codes: Uint16Array } {
     const merged = new Uint16Array(codes.length)
     for (let row = 0; row < merged.length; row++) {
       const text = other(row)

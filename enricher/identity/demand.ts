@@ -5,23 +5,27 @@ import type { Decided } from './decided.ts'
 const openPorts = new Set([15020, 15021, 15090])
 
 /**
- * For each row the policy that demands a certificate of a client that has none: a pod outside the mesh without any identity, or somebody
- * outside the cluster. '' for all others; nothing at all where no policy demands any.
+ * By row the policy that demands a certificate of a client that has none: a pod outside the mesh without any identity, or somebody
+ * outside the cluster. Nothing where there is no such row.
  */
-export function undemonstrated(draft: Draft, src: Decided, dst: Decided): string[] | undefined {
+export function undemonstrated(draft: Draft, src: Decided, dst: Decided): ReadonlyMap<number, string> | undefined {
   const { block, kind } = draft
   const isAsked = kind.name === 'flow' ? isCall(draft, 'protocol') : kind.name === 'request' ? isCall(draft, 'transport') : undefined
   if (!isAsked || !dst.decisions.some(({ standing }) => standing?.demand)) return undefined
   const ids = draft.labels('src_spiffe_id')
   const ports = block.numbers('dst_port')
   const isOutside = outsideBy(draft)
-  return Array.from({ length: block.rows }, (_, row) => {
+  const unproven = ids.keys.indexOf('')
+  const policies = new Map<number, string>()
+  for (let row = 0; row < block.rows; row++) {
     const demand = dst.decisions[dst.codes[row]].standing?.demand
-    if (!demand || openPorts.has(ports[row]) || !isAsked(row) || ids.keys[ids.codes[row]]) return ''
+    if (!demand || ids.codes[row] !== unproven || openPorts.has(ports[row]) || !isAsked(row)) continue
     const { given, standing } = src.decisions[src.codes[row]]
     const isStranger = standing?.known ? !standing.meshed && !standing.candidates.length : isOutside(row)
-    return isStranger && !given ? (demand.ports.get(ports[row]) ?? demand.by) : ''
-  })
+    const policy = isStranger && !given ? (demand.ports.get(ports[row]) ?? demand.by) : ''
+    if (policy) policies.set(row, policy)
+  }
+  return policies.size ? policies : undefined
 }
 
 /** Which rows tell of a client that calls over TCP; sources of requests often do not say over what. */
