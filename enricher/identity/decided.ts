@@ -26,7 +26,9 @@ export function fillIn(
     complete(draft, `${end}_spiffe_id`, texts('id'), which)
     complete(draft, `${end}_spiffe_id_source`, texts('source'), which)
   }
-  if (!policies && !decisions.some(({ check }) => check)) return
+  // Records that are judged again have a verdict, which may not hold any more.
+  const judged = draft.block.has(`${end}_identity_check`)
+  if (!judged && !policies && !decisions.some(({ check }) => check)) return
   const checks = new Dictionary(decisions.map(({ check }) => check))
   const expected = new Dictionary(decisions.map(({ expected }) => expected))
   draft.setLabels(

@@ -44,7 +44,7 @@ test('a certificate is in order while SPIRE has its entry, and revoked once it i
   }
   const flows = () =>
     rows<{ id: string; source: string; check: string }>(
-      'SELECT src_spiffe_id AS id, src_spiffe_id_source AS source, src_identity_check AS check FROM flow ORDER BY time',
+      'SELECT src_spiffe_id AS id, src_spiffe_id_source AS source, src_identity_check AS check FROM flow ORDER BY time, source DESC',
     )
   await call(seen)
   await call(show)

@@ -297,6 +297,22 @@ test('a pod that follows another of its name has its own identity', async t => {
   )
 })
 
+test('a record that is judged again loses a verdict that does not hold any more', async t => {
+  const judge = (block: Block, ...objects: ObjectVersion[]) => {
+    const [table, identities] = [new ObjectTable(), new IdentityTable()]
+    for (const version of objects) for (const each of [table, identities]) each.add(version)
+    const draft = new Draft(kinds.flow, block)
+    identity(identities, table).enrich(draft)
+    return new Block(draft.block.with(draft.written), kinds.flow)
+  }
+  const record = { cluster: 'east', time: 1000 * second, src_address: '10.0.0.1', ...certificate(b) }
+  const first = judge(openBlock(await deliveredOf('flow', [record])), ...known)
+  t.like(first.records()[0], { src_identity_check: 'differs' })
+  const mine = { ...ofB, labels: ['k8s:ns:shop'] }
+  t.like(judge(first, cart, mine).records()[0], { src_identity_check: 'agrees', src_identity_expected: '' })
+  t.like(judge(first, domain('example.org', true)).records()[0], { src_identity_check: '', src_identity_expected: '' })
+})
+
 test('what is told later of an entry changes what is said from then on', t => {
   const identities = new IdentityTable()
   for (const version of [cart, own]) identities.add(version)
