@@ -44,6 +44,8 @@ export interface Plan {
   compare?: number
   /** Adds when each group was first and last seen, to the interval. */
   seen?: boolean
+  /** SQL of the number by which rows are grouped in place of `by`, of which each group then has the values of one of its rows. */
+  group?: string
 }
 
 export const queryLimits = { dimensions: 8, metrics: 10, rows: 10_000, points: 10_000 } as const
@@ -59,10 +61,12 @@ export interface PlanOptions {
   /** Most rows of the answer. */
   rows?: number
   seen?: boolean
+  /** SQL of a number that says which rows are of one group, where that is not what `by` says; `stored` when it is asked of a rollup. */
+  group?: (stored: boolean) => string
 }
 
 /** Decides which table answers. Throws QueryError or FilterError; `now` is in milliseconds. */
-export function planQuery(query: Query, now: number, { dimensions = queryLimits.dimensions, seen = false }: PlanOptions = {}): Plan {
+export function planQuery(query: Query, now: number, { dimensions = queryLimits.dimensions, seen = false, group }: PlanOptions = {}): Plan {
   const metrics = readMetrics(query.metrics)
   const kind = kindOf(query.kind, metrics)
   const by = readDimensions(kind, query.by ?? [], dimensions)
@@ -82,7 +86,8 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   const aligned = align(range, every ?? resolution)
   checkPoints(aligned, every)
   checkCompare(aligned, compare, every ?? resolution)
-  return { kind, table, resolution, interval: resolution || intervalOf(every), ...aligned, metrics, by, filter, every, top, compare, seen }
+  const interval = resolution || intervalOf(every)
+  return { kind, table, resolution, interval, ...aligned, metrics, by, filter, every, top, compare, seen, group: group?.(resolution > 0) }
 }
 
 function readMetrics(names: string[]): Metric[] {

@@ -1,4 +1,4 @@
-import { type End, type Level, endOf, fieldsOfBothEnds, fieldsOfEnd } from './end.ts'
+import { type End, type Level, better, endNumber, endOf, fieldsOfBothEnds, fieldsOfEnd } from './end.ts'
 import { type Meta, mergeMeta } from './meta.ts'
 import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
 import { pointLength } from './range.ts'
@@ -48,10 +48,11 @@ export async function signals(query: SignalsQuery, asking: Asking): Promise<Sign
   const every = query.every ?? pointLength(query, asking.now)
   const level: Level = query.by === 'edge' ? 'workload' : query.by
   const by = query.by === 'edge' ? fieldsOfBothEnds(level) : fieldsOfEnd('dst', level)
+  const group = query.by === 'edge' ? `cityHash64(${endNumber('src', level)}, ${endNumber('dst', level)})` : endNumber('dst', level)
   const filters = whereOf(where, asking.now)
   const forward = where?.trim() ? `(${where}) AND orientation != reply` : 'orientation != reply'
   const asked = (metrics: readonly string[], where: string | undefined, every?: number) =>
-    ask({ from, to, by, where, metrics: [...metrics], every }, asking, { dimensions: by.length, rows: mostRows })
+    ask({ from, to, by, where, metrics: [...metrics], every }, asking, { dimensions: by.length, rows: mostRows, group: () => group })
   // Counts add up over time; ratios and latencies do not, so those of the whole range are asked for.
   const answers = await Promise.all([
     ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward, every), asked(flowMetrics.slice(2), forward, every)] : []),
@@ -90,6 +91,8 @@ function add(row: Row, { groups, times, shape }: { groups: Map<string, Signals>;
   const source = shape.by === 'edge' ? endOf(row, 'src', shape.level) : undefined
   const key = JSON.stringify([source?.id, target.id])
   const group = groups.get(key) ?? nothingYet(target, source, times.length)
+  group.target = better(group.target, target, shape.level)
+  if (source) group.source = better(group.source!, source, shape.level)
   groups.set(key, group)
   if (row.time === undefined) Object.assign(group.metrics, pick(row, requestMetrics))
   else addPoint(group, row, times.indexOf(String(row.time)))

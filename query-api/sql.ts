@@ -76,6 +76,9 @@ function onlyRanking(metrics: readonly Metric[]): RankingName | undefined {
 const countsAll = (metrics: readonly Metric[]) =>
   metrics.some(({ calculation }) => 'all' in calculation || ('quantile' in calculation && !calculation.ranking))
 
+/** The number by which rows are grouped, where it is not what they are asked by. */
+const groupColumn = 'ends'
+
 function timeColumns({ every, compare, from }: Plan): string[] {
   const before = compare ? [`bucket < ${time(from)} AS before`] : []
   if (!every) return before
@@ -100,10 +103,11 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
     ...measuresOf(metrics).map(name => `${name} AS ${measured(name)}`),
     ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among), stored: plan.resolution > 0 }),
   ]
-  const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns].join(',\n'))}`
+  const grouped = plan.group ? [`${plan.group} AS ${groupColumn}`] : []
+  const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns, ...grouped].join(',\n'))}`
   const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
   if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
-  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, columns.join(' ')))}\n)`
+  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, [...columns, ...grouped].join(' ')))}\n)`
 }
 
 function rangeSql({ from, to, compare, resolution }: Plan): string {
@@ -170,15 +174,17 @@ function topSql({ by, metrics, top, compare }: Plan): string {
 }
 
 function answerSql(plan: Plan, counted: string, limit: number): string {
-  const { by, metrics, every, top, compare } = plan
+  const { by, metrics, every, top, compare, group } = plan
   const times = every ? ['time'] : []
   const other = top ? ['other'] : []
-  const groups = top ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`) : by
+  const groups = top
+    ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`)
+    : by.map(name => (group ? `any(${name}) AS ${name}` : name))
   const values = metrics.map(metric => `${metricSql(metric, metrics, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
   const earlier = compare ? metrics.map(metric => `${metricSql(metric, metrics, 'before')} AS ${metric.name}_before`) : []
   const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
   const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : counted
-  const keys = [...times, ...other, ...by]
+  const keys = [...times, ...other, ...(group ? [groupColumn] : by)]
   const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : [])]
   return [
     `SELECT\n  ${[...times, ...groups, ...values, ...earlier, ...seen].join(',\n  ')}`,

@@ -48,15 +48,19 @@ export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields
  * An end whose workload nobody knows has the name of its service, which is what a proxy calls, or of its service account, which is what a
  * certificate names (docs/decisions/0012-a-name-where-no-workload-is-known.md).
  */
-function edgeField(name: string): string {
-  const end = name.slice(0, 4)
-  const service = (part: 1 | 2) => `splitByChar('/', ${end}service)[${part}]`
-  if (name.endsWith('_workload')) return `multiIf(${name} != '', ${name}, ${end}service != '', ${service(2)}, ${end}service_account)`
-  if (name.endsWith('_namespace')) return `if(${name} = '', ${service(1)}, ${name})`
+export function edgeField(name: string): string {
+  const end = name.slice(0, 3)
+  if (name.endsWith('_workload'))
+    return `multiIf(${name} != '', ${name}, ${end}_service != '', ${serviceName(end)}, ${end}_service_account)`
+  if (name.endsWith('_namespace')) return `if(${name} = '', ${serviceNamespace(end)}, ${name})`
   if (name.endsWith('_cluster')) return `if(${name} = '', cluster, ${name})`
   if (!name.endsWith('_entity')) return name
   return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
 }
+
+/** SQL of the name of an end's service, which is told as namespace/name, or by its name alone. */
+export const serviceName = (end: string) => `splitByChar('/', ${end}_service)[-1]`
+const serviceNamespace = (end: string) => `if(position(${end}_service, '/') > 0, splitByChar('/', ${end}_service)[1], '')`
 
 const placeFields = ['cluster', 'namespace', 'workload'].flatMap(name => [`src_${name}`, `dst_${name}`])
 

@@ -47,6 +47,11 @@ const edgeOf = ([source, target]: [string, string], facts: readonly FactRow[]): 
   sent: total('flows', facts),
   received: total('flows', facts),
   ports: [{ port: Number(facts[0]!.server_port), protocol: 'tcp', flows: total('flows', facts) }],
+  seen_by: [
+    { kind: 'flow', source: 'hubble', layer: 'kernel', reporter_kind: 'node', direction: 'egress', records: total('flows', facts) },
+    { kind: 'flow', source: 'hubble', layer: 'kernel', reporter_kind: 'node', direction: 'ingress', records: total('flows', facts) },
+    { kind: 'request', source: 'hubble', layer: 'l7_proxy', reporter_kind: '', direction: 'ingress', records: total('requests', facts) },
+  ],
 })
 
 /** Facts by point in time, as series. */

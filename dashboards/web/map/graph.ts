@@ -112,6 +112,7 @@ const nothing: Measures = {
   latency_p95: null,
   latency_p99: null,
   ports: [],
+  seen_by: [],
 }
 
 /** What a node is asked as a server. Its latency is that of its slowest caller: quantiles do not add up. */
