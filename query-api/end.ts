@@ -40,26 +40,35 @@ export const fieldsOfBothEnds = (level: Level) => [...new Set([...fieldsOfEnd('s
 
 /**
  * SQL of a number that the records of one end share, and no other end's: two ends have the same number if and only if `endOf` gives them
- * the same id.
+ * the same id. Most records name their ends in full, and of these nothing is looked at but the names.
  */
 export function endNumber(end: 'src' | 'dst', level: Level): string {
   const field = (name: string) => `${end}_${name}`
   const [cluster, namespace] = ['cluster', 'namespace'].map(name => edgeField(field(name)))
-  const name = level === 'namespace' ? "''" : nameSql(end, level)
+  const name = nameSql(end, level)
   const outside = [
     `${field('network')} != '', concat('network:', ${field('network')})`,
     `${field('entity')} IN (${hosts.map(entity => `'${entity}'`).join(', ')}), 'host'`,
     ...(level === 'pod' ? [`${field('dns_name')} != '', concat('dns:', ${field('dns_name')})`] : []),
     `${field('entity')} = '', 'world'`,
   ]
-  const other = `multiIf(${outside.join(', ')}, ${field('entity')})`
-  return `if(${name} = '' AND ${namespace} = '', cityHash64(${other}), cityHash64(${cluster}, ${namespace}, ${name}))`
+  const unnamed = `cityHash64(multiIf(${outside.join(', ')}, ${field('entity')}))`
+  const named = `cityHash64(${[cluster, namespace, ...name].join(', ')})`
+  const plain = ['cluster', 'namespace', ...plainName[level]].map(field)
+  const inFull = plain.map(name => `${name} != ''`).join(' AND ')
+  const plainly = plain.map(name => (name === `${end}_service` ? serviceName(end) : name)).join(', ')
+  const isUnnamed = [namespace, ...name].map(sql => `${sql} = ''`).join(' AND ')
+  return `multiIf(${inFull}, cityHash64(${plainly}), ${isUnnamed}, ${unnamed}, ${named})`
 }
 
-function nameSql(end: 'src' | 'dst', level: Level): string {
+/** The field that has the name of an end at a level, where it is there. */
+const plainName: Readonly<Record<Level, readonly string[]>> = { namespace: [], workload: ['workload'], service: ['service'], pod: ['pod'] }
+
+function nameSql(end: 'src' | 'dst', level: Level): string[] {
   const name = edgeField(`${end}_workload`)
-  if (level === 'pod') return `if(${end}_pod != '', ${end}_pod, ${name})`
-  return level === 'service' ? `if(${end}_service != '', ${serviceName(end)}, ${name})` : name
+  if (level === 'namespace') return []
+  if (level === 'pod') return [`if(${end}_pod != '', ${end}_pod, ${name})`]
+  return [level === 'service' ? `if(${end}_service != '', ${serviceName(end)}, ${name})` : name]
 }
 
 type Row = Readonly<Record<string, Cell>>

@@ -44,8 +44,10 @@ export interface Plan {
   compare?: number
   /** Adds when each group was first and last seen, to the interval. */
   seen?: boolean
-  /** SQL of the number by which rows are grouped in place of `by`, of which each group then has the values of one of its rows. */
-  group?: string
+  /** By what rows are grouped in place of `by`, of which each group then has the values of one of its rows. */
+  group?: { fields: readonly string[]; sql: string }
+  /** Adds a row of each group over the whole range, with the earliest of all times; and one of everything. */
+  totals?: boolean
 }
 
 export const queryLimits = { dimensions: 8, metrics: 10, rows: 10_000, points: 10_000 } as const
@@ -61,12 +63,24 @@ export interface PlanOptions {
   /** Most rows of the answer. */
   rows?: number
   seen?: boolean
-  /** SQL of a number that says which rows are of one group, where that is not what `by` says; `stored` when it is asked of a rollup. */
-  group?: (stored: boolean) => string
+  group?: Group
+  /** Adds a row of each group over the whole range to its points; with `group` and `every` only. */
+  totals?: boolean
+}
+
+/** A number that says which rows are of one group, where that is not what `by` says. */
+export interface Group {
+  fields: readonly string[]
+  /** `stored` when a rollup is asked. */
+  sql(stored: boolean): string
 }
 
 /** Decides which table answers. Throws QueryError or FilterError; `now` is in milliseconds. */
-export function planQuery(query: Query, now: number, { dimensions = queryLimits.dimensions, seen = false, group }: PlanOptions = {}): Plan {
+export function planQuery(
+  query: Query,
+  now: number,
+  { dimensions = queryLimits.dimensions, seen = false, group, totals }: PlanOptions = {},
+): Plan {
   const metrics = readMetrics(query.metrics)
   const kind = kindOf(query.kind, metrics)
   const by = readDimensions(kind, query.by ?? [], dimensions)
@@ -75,7 +89,11 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   const { every, top, compare } = query
   checkWithin(metrics, by, filter, top)
   if (top !== undefined && by.length === 0) throw new QueryError('top', 'needs a dimension in by')
-  const resolution = chooseResolution(kind, [...by, ...(filter ? fieldsOf(filter) : [])], { ...range, every, now })
+  const resolution = chooseResolution(kind, [...by, ...(group?.fields ?? []), ...(filter ? fieldsOf(filter) : [])], {
+    ...range,
+    every,
+    now,
+  })
   const table =
     resolution === 0
       ? kind.name
@@ -87,7 +105,8 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   checkPoints(aligned, every)
   checkCompare(aligned, compare, every ?? resolution)
   const interval = resolution || intervalOf(every)
-  return { kind, table, resolution, interval, ...aligned, metrics, by, filter, every, top, compare, seen, group: group?.(resolution > 0) }
+  const grouped = group && { fields: group.fields, sql: group.sql(resolution > 0) }
+  return { kind, table, resolution, interval, ...aligned, metrics, by, filter, every, top, compare, seen, group: grouped, totals }
 }
 
 function readMetrics(names: string[]): Metric[] {

@@ -4,7 +4,7 @@ import { coverage } from './coverage.ts'
 import type { Meta } from './meta.ts'
 
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
-import { otherGroup, toSql } from './sql.ts'
+import { groupName, otherGroup, toSql } from './sql.ts'
 import { writeTime } from './time.ts'
 import { jsonValue } from './value.ts'
 
@@ -72,10 +72,11 @@ const seenColumns: Column[] = [
   { name: 'last_seen', type: 'time' },
 ]
 
-function columnsOf({ every, by, metrics, compare, kind, seen }: Plan): Column[] {
+function columnsOf({ every, by, metrics, compare, kind, seen, group }: Plan): Column[] {
   const metricColumn = (suffix: string) => metrics.map(({ name, unit }) => ({ name: name + suffix, type: 'number' as const, unit }))
   return [
     ...(every ? [{ name: 'time', type: 'time' as const }] : []),
+    ...(group ? [{ name: groupName, type: 'label' as const }] : []),
     ...by.map(name => ({ name, type: kind.fields[name].type, unit: kind.fields[name].unit })),
     ...metricColumn(''),
     ...(compare ? metricColumn('_before') : []),
@@ -99,6 +100,9 @@ function partialPoints({ from, to, every }: Plan, watermark: string | null, now:
   for (let point = first; point < to; point += length) points.push(writeTime(point))
   return points
 }
+
+/** The time of a row that is of the whole range. */
+export const wholeRange = writeTime(0)
 
 /** The rows of an answer by the names of its columns. */
 export function named(answer: Answer): Record<string, Cell>[] {

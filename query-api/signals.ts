@@ -1,6 +1,6 @@
 import { type End, type Level, better, endNumber, endOf, fieldsOfBothEnds, fieldsOfEnd } from './end.ts'
 import { type Meta, mergeMeta } from './meta.ts'
-import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
+import { type Answer, type Asking, type Cell, ask, named, pointsOf, wholeRange } from './query.ts'
 import { pointLength } from './range.ts'
 import { whereOf } from './where.ts'
 
@@ -51,12 +51,17 @@ export async function signals(query: SignalsQuery, asking: Asking): Promise<Sign
   const group = query.by === 'edge' ? `cityHash64(${endNumber('src', level)}, ${endNumber('dst', level)})` : endNumber('dst', level)
   const filters = whereOf(where, asking.now)
   const forward = where?.trim() ? `(${where}) AND orientation != reply` : 'orientation != reply'
-  const asked = (metrics: readonly string[], where: string | undefined, every?: number) =>
-    ask({ from, to, by, where, metrics: [...metrics], every }, asking, { dimensions: by.length, rows: mostRows, group: () => group })
+  const asked = (metrics: readonly string[], where: string | undefined, totals = false) =>
+    ask({ from, to, by, where, metrics: [...metrics], every }, asking, {
+      dimensions: by.length,
+      rows: mostRows,
+      group: { fields: by, sql: () => group },
+      totals,
+    })
   // Counts add up over time; ratios and latencies do not, so those of the whole range are asked for.
   const answers = await Promise.all([
-    ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward, every), asked(flowMetrics.slice(2), forward, every)] : []),
-    ...(filters.request ? [asked(requestMetrics, where), asked(drawn.request, where, every)] : []),
+    ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward), asked(flowMetrics.slice(2), forward)] : []),
+    ...(filters.request ? [asked(requestMetrics, where, true)] : []),
   ])
   return merge(answers, { by: query.by, level, limit, every })
 }
@@ -78,13 +83,15 @@ function merge(answers: readonly Answer[], shape: Shape): SignalsAnswer {
     shape.every,
   )
   const groups = new Map<string, Signals>()
-  for (const answer of answers) for (const row of named(answer)) add(row, { groups, times, shape })
+  for (const answer of answers) for (const row of named(answer)) if (!isOfEverything(row)) add(row, { groups, times, shape })
   const rows = [...groups.values()].sort(busiestFirst).slice(0, shape.limit)
   return { times, rows, meta: { ...meta, truncated: meta.truncated || groups.size > rows.length } }
 }
 
 const busiestFirst = ({ metrics: a }: Signals, { metrics: b }: Signals) =>
   Number(b.requests) - Number(a.requests) || Number(b.flows) - Number(a.flows)
+
+const isOfEverything = ({ time, pair }: Row) => time === wholeRange && pair === '0'
 
 function add(row: Row, { groups, times, shape }: { groups: Map<string, Signals>; times: string[]; shape: Shape }): void {
   const target = endOf(row, 'dst', shape.level)
@@ -94,7 +101,7 @@ function add(row: Row, { groups, times, shape }: { groups: Map<string, Signals>;
   group.target = better(group.target, target, shape.level)
   if (source) group.source = better(group.source!, source, shape.level)
   groups.set(key, group)
-  if (row.time === undefined) Object.assign(group.metrics, pick(row, requestMetrics))
+  if (row.time === wholeRange) Object.assign(group.metrics, pick(row, requestMetrics))
   else addPoint(group, row, times.indexOf(String(row.time)))
 }
 

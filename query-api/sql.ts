@@ -35,6 +35,22 @@ export function toSql(plan: Plan, limit: number): Statement {
   return { sql: `WITH\n${ctes.join(',\n')}\n${answerSql(plan, apart ? 'counted' : counted, limit)}`, params: parameters.values }
 }
 
+/** The rows of a plan without rankings: for each group the values of one of its rows, and what each view of it has, with the number of its records. */
+export function viewsStatement(plan: Plan, view: readonly string[], limit: number): Statement {
+  const parameters = new Parameters()
+  const where = plan.filter && filterSql(plan.filter, parameters)
+  const views = viewsSql({ ...plan, by: [...new Set([...plan.by, ...view])] }, [], where)
+  const ofViews = [groupColumn, ...view, 'sum(measured_records) AS records', ...plan.by.map(name => `any(${name}) AS ${name}`)]
+  const ofGroups = [
+    `toString(${groupColumn}) AS ${groupName}`,
+    ...plan.by.map(name => `any(${name}) AS ${name}`),
+    `groupArray((${[...view, 'records'].join(', ')})) AS seen_by`,
+  ]
+  const inner = `SELECT ${ofViews.join(', ')}\nFROM (\n${indent(views)}\n)\nGROUP BY ${[groupColumn, ...view].join(', ')}`
+  const sql = `SELECT\n${indent(ofGroups.join(',\n'))}\nFROM (\n${indent(inner)}\n)\nGROUP BY ${groupColumn}\nLIMIT ${limit}`
+  return { sql, params: parameters.values }
+}
+
 const indent = (sql: string) => sql.replace(/^/gm, '  ')
 
 /** Names of the orders of views the metrics need. */
@@ -79,6 +95,9 @@ const countsAll = (metrics: readonly Metric[]) =>
 /** The number by which rows are grouped, where it is not what they are asked by. */
 const groupColumn = 'ends'
 
+/** Its column in the answer. */
+export const groupName = 'pair'
+
 function timeColumns({ every, compare, from }: Plan): string[] {
   const before = compare ? [`bucket < ${time(from)} AS before`] : []
   if (!every) return before
@@ -101,9 +120,14 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
   const columns = [
     ...new Set([...by, ...policyFields(by, names)]),
     ...measuresOf(metrics).map(name => `${name} AS ${measured(name)}`),
-    ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among), stored: plan.resolution > 0 }),
+    ...rankingColumns(names, {
+      kind: plan.kind.name as 'flow' | 'request',
+      by: [...by, ...(plan.group?.fields ?? [])],
+      met: sharedConditions(among),
+      stored: plan.resolution > 0,
+    }),
   ]
-  const grouped = plan.group ? [`${plan.group} AS ${groupColumn}`] : []
+  const grouped = plan.group ? [`${plan.group.sql} AS ${groupColumn}`] : []
   const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns, ...grouped].join(',\n'))}`
   const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
   if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
@@ -179,17 +203,17 @@ function answerSql(plan: Plan, counted: string, limit: number): string {
   const other = top ? ['other'] : []
   const groups = top
     ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`)
-    : by.map(name => (group ? `any(${name}) AS ${name}` : name))
+    : [...(group ? [`toString(${groupColumn}) AS ${groupName}`] : []), ...by.map(name => (group ? `any(${name}) AS ${name}` : name))]
   const values = metrics.map(metric => `${metricSql(metric, metrics, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
   const earlier = compare ? metrics.map(metric => `${metricSql(metric, metrics, 'before')} AS ${metric.name}_before`) : []
   const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
   const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : counted
   const keys = [...times, ...other, ...(group ? [groupColumn] : by)]
-  const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : [])]
+  const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : group ? [groupColumn] : [])]
   return [
     `SELECT\n  ${[...times, ...groups, ...values, ...earlier, ...seen].join(',\n  ')}`,
     `FROM ${from}`,
-    ...(keys.length > 0 ? [`GROUP BY ${keys.join(', ')}`] : []),
+    ...(keys.length > 0 ? [`GROUP BY ${plan.totals ? `${groupColumn}, time WITH ROLLUP` : keys.join(', ')}`] : []),
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),
     `LIMIT ${limit}`,
   ].join('\n')

@@ -1,28 +1,14 @@
-import type { KindName } from '../schema/record.ts'
-import type { PlanOptions } from './plan.ts'
-import { type Answer, type Asking, type Cell, ask, named } from './query.ts'
+import { type End, type Level, better } from './end.ts'
 import { type Meta, mergeMeta } from './meta.ts'
-import { edgeNumber } from '../schema/ranking.ts'
-import { type End, type Level, better, endNumber, endOf, fieldsOfBothEnds } from './end.ts'
+import { type Answer, type Asking, ask, named } from './query.ts'
 import { type SpanEdge, isAboutSpanEdges, spanEdges } from './span-edges.ts'
 import { whereOf } from './where.ts'
+import { type Pair, type Witness, addWitnesses, pairGroup, pairs } from './witnesses.ts'
 
 export interface Port {
   port: number
   protocol: string
   flows: number
-}
-
-/** Who told of an edge, and from which end of it: every view, those too that do not count. */
-export interface Witness {
-  kind: 'flow' | 'request'
-  source: string
-  layer: string
-  reporter_kind: string
-  /** `ingress` at the server, `egress` at the client. */
-  direction: string
-  /** Rows as received, unweighted. */
-  records: number
 }
 
 export type Change = 'added' | 'removed' | 'changed'
@@ -77,48 +63,32 @@ const exchanged = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_
 
 const mostRows = 100_000
 
-const witnessed = ['source', 'layer', 'reporter_kind', 'direction'] as const
-
 /** Who calls whom: nodes, and edges from the client to the server. Between services spans tell what nothing else has seen. */
 export async function topology({ level, where, from, to }: TopologyQuery, asking: Asking): Promise<Topology> {
-  const ends = fieldsOfBothEnds(level)
   const ofSpans = level === 'service' && isAboutSpanEdges(where, asking.now)
   const filters = whereOf(where, asking.now, ofSpans)
-  const asked = (metrics: readonly string[], by: readonly string[], group: PlanOptions['group'], kind?: KindName) =>
-    ask({ from, to, kind, metrics: [...metrics], by: [...by], where }, asking, { dimensions: by.length, rows: mostRows, group })
-  const ofFlows = [...ends, 'orientation', 'server_port', 'protocol']
-  const [flows, requests, spans, seenFlows, seenRequests] = await Promise.all([
-    Promise.all(filters.flow ? added.map(metrics => asked(metrics, ofFlows, flowGroup(level))) : []),
-    Promise.all(filters.request ? [asked(exchanged, ends, requestGroup(level))] : []),
+  const kinds = (['flow', 'request'] as const).filter(kind => filters[kind])
+  const asked = (metrics: readonly string[], kind: Witness['kind']) =>
+    ask({ from, to, metrics: [...metrics], where }, asking, { rows: mostRows, group: pairGroup(kind, level) })
+  const [known, flows, requests, spans] = await Promise.all([
+    Promise.all(kinds.map(kind => pairs({ kind, level, from, to, where }, asking, mostRows))),
+    Promise.all(filters.flow ? added.map(metrics => asked(metrics, 'flow')) : []),
+    Promise.all(filters.request ? [asked(exchanged, 'request')] : []),
     Promise.all(ofSpans ? [spanEdges({ from, to, where }, asking, mostRows)] : []),
-    Promise.all(filters.flow ? [asked(['records'], [...ends, 'orientation', ...witnessed], byView(flowGroup(level)), 'flow')] : []),
-    Promise.all(filters.request ? [asked(['records'], [...ends, ...witnessed], byView(requestGroup(level)), 'request')] : []),
   ])
+  const pairsOf = (kind: Witness['kind']) => known[kinds.indexOf(kind)].pairs
   const graph = new Graph(level)
-  for (const answer of flows) graph.addFlows(answer)
-  for (const answer of requests) graph.addRequests(answer)
-  for (const answer of seenFlows) graph.addWitnesses(answer, 'flow')
-  for (const answer of seenRequests) graph.addWitnesses(answer, 'request')
+  for (const answer of flows) graph.addFlows(answer, pairsOf('flow'))
+  for (const answer of requests) graph.addRequests(answer, pairsOf('request'))
+  for (const { pairs } of known) graph.addWitnesses(pairs)
   for (const { edges } of spans) graph.addSpans(edges)
+  const meta = mergeMeta([...flows, ...requests, ...spans].map(({ meta }) => meta))
   return {
     nodes: [...graph.nodes.values()],
     edges: [...graph.edges.values()],
-    meta: mergeMeta([...flows, ...requests, ...spans].map(({ meta }) => meta)),
+    meta: { ...meta, truncated: meta.truncated || known.some(({ truncated }) => truncated) },
   }
 }
-
-const bothEnds = (level: Level) => `${endNumber('src', level)}, ${endNumber('dst', level)}`
-
-/** Between workloads the edges of the views, which rollups have as a number. */
-const flowGroup = (level: Level) => (stored: boolean) =>
-  level !== 'workload' ? `cityHash64(${bothEnds(level)}, orientation, server_port, protocol)` : stored ? 'edge' : edgeNumber('flow')
-
-/** Not by the protocol: ratios and latencies do not add up. */
-const requestGroup = (level: Level) => () => `cityHash64(${bothEnds(level)})`
-
-const byView = (group: (stored: boolean) => string) => (stored: boolean) => `cityHash64(${group(stored)}, ${witnessed.join(', ')})`
-
-type Row = Record<string, Cell>
 
 class Graph {
   readonly nodes = new Map<string, TopologyNode>()
@@ -129,30 +99,30 @@ class Graph {
     this.#level = level
   }
 
-  /** Replies are turned round: their source is the server. */
-  addFlows(answer: Answer): void {
+  addFlows(answer: Answer, pairs: ReadonlyMap<string, Pair>): void {
     for (const row of named(answer)) {
-      const reply = row.orientation === 'reply'
-      const edge = this.#edge(row, reply ? 'dst' : 'src', reply ? 'src' : 'dst')
+      const pair = pairs.get(String(row.pair))
+      if (!pair) continue
+      const edge = this.#edge(pair)
       for (const name of added.flat()) edge[name] += Number(row[name] ?? 0)
-      if (Number(row.server_port) > 0 && Number(row.flows) > 0) addPort(edge.ports, row)
+      if (pair.port > 0 && Number(row.flows) > 0) addPort(edge.ports, pair, Number(row.flows))
     }
   }
 
-  addRequests(answer: Answer): void {
+  addRequests(answer: Answer, pairs: ReadonlyMap<string, Pair>): void {
     for (const row of named(answer)) {
-      const edge = this.#edge(row, 'src', 'dst')
+      const pair = pairs.get(String(row.pair))
+      if (!pair) continue
+      const edge = this.#edge(pair)
       for (const name of exchanged) Object.assign(edge, { [name]: row[name] })
     }
   }
 
-  /** Of edges that are there: what told of no edge that counts told of packets on their way to one. */
-  addWitnesses(answer: Answer, kind: Witness['kind']): void {
-    for (const row of named(answer)) {
-      const reply = row.orientation === 'reply'
-      const [source, target] = (reply ? (['dst', 'src'] as const) : (['src', 'dst'] as const)).map(end => endOf(row, end, this.#level).id)
-      const edge = this.edges.get(keyOf(source, target))
-      if (edge) addWitness(edge.seen_by, witnessOf(row, kind))
+  /** Of edges that are there: packets still addressed to a service, and what nothing counts of, make none. */
+  addWitnesses(pairs: ReadonlyMap<string, Pair>): void {
+    for (const { source, target, seen_by } of pairs.values()) {
+      const edge = this.edges.get(keyOf(source.id, target.id))
+      if (edge) addWitnesses(edge.seen_by, seen_by)
     }
   }
 
@@ -168,8 +138,8 @@ class Graph {
     }
   }
 
-  #edge(row: Row, from: 'src' | 'dst', to: 'src' | 'dst'): Edge {
-    return this.#edgeBetween(this.#add(endOf(row, from, this.#level)), this.#add(endOf(row, to, this.#level)))
+  #edge({ source, target }: Pair): Edge {
+    return this.#edgeBetween(this.#add(source), this.#add(target))
   }
 
   #edgeBetween(source: string, target: string): Edge {
@@ -188,24 +158,10 @@ class Graph {
 
 const keyOf = (source: string, target: string) => JSON.stringify([source, target])
 
-/** The direction of an answer is told by the end that was called, as that of what it answers. */
-function witnessOf(row: Row, kind: Witness['kind']): Witness {
-  const text = (name: (typeof witnessed)[number]) => String(row[name])
-  const [source, layer, reporter_kind, direction] = witnessed.map(text)
-  return { kind, source, layer, reporter_kind, direction, records: Number(row.records) }
-}
-
-function addWitness(seen: Witness[], witness: Witness): void {
-  const known = seen.find(other => other.kind === witness.kind && witnessed.every(name => other[name] === witness[name]))
-  if (known) known.records += witness.records
-  else seen.push(witness)
-}
-
-function addPort(ports: Port[], row: Row): void {
-  const { server_port: port, protocol } = row
+function addPort(ports: Port[], { port, protocol }: Pair, flows: number): void {
   const known = ports.find(other => other.port === port && other.protocol === protocol)
-  if (known) known.flows += Number(row.flows)
-  else ports.push({ port: Number(port), protocol: String(protocol), flows: Number(row.flows) })
+  if (known) known.flows += flows
+  else ports.push({ port, protocol, flows })
 }
 
 const emptyEdge = (source: string, target: string): Edge => ({
