@@ -27,6 +27,7 @@ export const flowFields = {
     about: 'What the reporter is: a node, a sidecar, a ztunnel, an exporter…',
     rollup: true,
   },
+  exporter: { type: 'label', about: 'The reporter, where it is an exporter: a router, switch or probe on the way.', rollup: true },
   cluster: { type: 'label', about: 'Cluster of the reporter.', rollup: true },
   layer: { type: 'label', values: layers, about: 'Where in the stack it was seen.', rollup: true },
   type: { type: 'label', values: flowTypes, about: 'Hubble flow type: l3_l4, l7 or sock.', rollup: true },

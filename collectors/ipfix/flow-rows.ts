@@ -37,6 +37,7 @@ export class FlowRows {
     const { labels, numbers } = this.#columns
     setAll(labels.source, session.protocol, row, count)
     setAll(labels.reporter, session.reporter, row, count)
+    setAll(labels.exporter, session.reporter, row, count)
     setAll(labels.reporterKind, 'exporter', row, count)
     if (cluster) setAll(labels.cluster, cluster, row, count)
     setAll(labels.layer, 'exporter', row, count)
