@@ -46,6 +46,8 @@ export interface Plan {
   seen?: boolean
   /** By what rows are grouped in place of `by`, of which each group then has the values of one of its rows. */
   group?: { fields: readonly string[]; sql: string }
+  /** Whether several exporters told of the range, so that each has a share in what they told. */
+  shared?: boolean
   /** Adds a row of each group over the whole range, with the earliest of all times; and one of everything. */
   totals?: boolean
 }

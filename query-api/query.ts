@@ -1,6 +1,8 @@
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import type { FieldType } from '../schema/field.ts'
+import type { Metric } from '../schema/metric.ts'
 import { coverage } from './coverage.ts'
+import { haveSeveral, mayBeShared, sharedError } from './exporters.ts'
 import type { Meta } from './meta.ts'
 
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
@@ -38,13 +40,15 @@ export const statementSettings = { max_execution_time: 20, readonly: '2', cancel
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
 export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {
   const most = options.rows ?? queryLimits.rows
-  const plan = planQuery(query, now, options)
+  const planned = planQuery(query, now, options)
+  const plan = { ...planned, shared: mayBeShared(planned) && (await haveSeveral(clickhouse, planned, now)) }
   const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
     coverage(clickhouse, plan, { now, signal }),
   ])
   const columns = columnsOf(plan)
+  const estimates = estimatesOf(plan)
   const rows = result.rows.slice(0, most).map(row => columns.map(column => cell(column, row[column.name], plan)))
   return {
     columns,
@@ -52,8 +56,8 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
     meta: {
       table: plan.table,
       resolution: plan.resolution,
-      approximate: plan.metrics.some(({ approximate }) => approximate),
-      estimates: Object.fromEntries(plan.metrics.flatMap(({ name, approximate }) => (approximate ? [[name, approximate]] : []))),
+      approximate: Object.keys(estimates).length > 0,
+      estimates,
       ...covered,
       from: writeTime(plan.from),
       to: writeTime(plan.to),
@@ -65,6 +69,17 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
       rows_read: result.statistics.rows_read,
     },
   }
+}
+
+/** Which metrics are estimates, with their error. */
+function estimatesOf({ kind, metrics, shared }: Plan): Record<string, string> {
+  const errorOf = (metric: Metric) => metric.approximate ?? (shared && mayBeShared({ kind, metrics: [metric] }) ? sharedError : undefined)
+  return Object.fromEntries(
+    metrics.flatMap(metric => {
+      const error = errorOf(metric)
+      return error ? [[metric.name, error]] : []
+    }),
+  )
 }
 
 const seenColumns: Column[] = [

@@ -3,6 +3,7 @@ import type { RankingName } from '../schema/ranking.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import type { Plan } from './plan.ts'
 import { asksForPolicy, policyFields, policyOfEdge, withPolicy } from './policy.ts'
+import { shareColumns, sharedSql, sharesSql } from './exporters.ts'
 import { type Best, amongSql, bestViews, countsSql, rankingColumns, sharedConditions } from './view.ts'
 
 export interface Statement {
@@ -24,11 +25,12 @@ export function toSql(plan: Plan, limit: number): Statement {
   const policy = asksForPolicy(plan.by, names)
   const best = bestViews(names, policy ? { denials: policyOfEdge } : {})
   const counted = countedSql(plan, names, best)
-  const apart = policy || plan.top !== undefined
+  const apart = policy || plan.shared || plan.top !== undefined
   const parts: [name: string, sql: string][] = [
     ['views', viewsSql(plan, names, where)],
     ...best.map(({ name, sql }): [string, string] => [name, sql]),
-    ...(apart ? [['counted', `SELECT ${policy ? withPolicy : '*'}\nFROM ${counted}`] as [string, string]] : []),
+    ...(plan.shared ? [['shares', sharesSql] as [string, string]] : []),
+    ...(apart ? [['counted', `SELECT ${policy ? withPolicy : '*'}${sharesOf(plan)}\nFROM ${counted}`] as [string, string]] : []),
     ...(plan.top === undefined ? [] : [['top', topSql(plan)] as [string, string]]),
   ]
   const ctes = parts.map(([name, sql]) => `${name} AS (\n${indent(sql)}\n)`)
@@ -77,9 +79,16 @@ function measuresOf(metrics: readonly Metric[]): string[] {
 const measured = (measure: string) => `measured_${measure}`
 
 /** The rows that count in some metric, with the best views of their edges. */
-function countedSql({ metrics }: Plan, names: RankingName[], best: Best[]): string {
+function countedSql({ metrics, shared }: Plan, names: RankingName[], best: Best[]): string {
   const where = countsAll(metrics) || names.length === 0 ? [] : [`WHERE ${names.map(countsSql).join(' OR ')}`]
-  return ['views', ...best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`), ...where].join('\n')
+  const shares = shared ? ['LEFT JOIN shares USING (bucket_edge, teller)'] : []
+  return ['views', ...best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`), ...shares, ...where].join('\n')
+}
+
+/** The measures with the shares of exporters; rows are counted as they came. */
+function sharesOf({ shared, metrics }: Plan): string {
+  const measures = measuresOf(metrics).filter(name => name !== 'records')
+  return shared ? ` REPLACE (${measures.map(name => sharedSql(measured(name))).join(', ')})` : ''
 }
 
 /** The one order of views that all metrics share, so that only rows that count need be kept. */
@@ -127,6 +136,7 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
       stored: plan.resolution > 0,
     }),
   ]
+  if (plan.shared) columns.push(...shareColumns)
   const grouped = plan.group ? [`${plan.group.sql} AS ${groupColumn}`] : []
   const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns, ...grouped].join(',\n'))}`
   const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
@@ -134,7 +144,8 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
   return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, [...columns, ...grouped].join(' ')))}\n)`
 }
 
-function rangeSql({ from, to, compare, resolution }: Plan): string {
+/** SQL of the condition that a row is of the range. */
+export function rangeSql({ from, to, compare, resolution }: Plan): string {
   const column = resolution > 0 ? 'bucket' : 'time'
   const range = (less: number) => `${column} >= ${time(from - less)} AND ${column} < ${time(to - less)}`
   return compare ? `(${range(0)} OR ${range(compare * 1e6)})` : range(0)

@@ -1,4 +1,4 @@
-import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, placeNumber, rankings, viewFields } from '../schema/ranking.ts'
+import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, placeNumber, rankings, viewNumber } from '../schema/ranking.ts'
 
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const oneOf = (values: readonly string[]) => (values.length === 1 ? `= ${text(values[0])}` : `IN (${values.map(text).join(', ')})`)
@@ -79,7 +79,7 @@ export function rankingColumns(names: readonly RankingName[], rows: RankedRows):
     ...(placed ? [stored ? 'place' : `${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
     ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
     ...apart.filter(name => lastOf(name).length > 0).map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
-    `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
+    `${viewNumber(kind)} / 2e19 AS view`,
     ...names.map(name => `${viewSql(name, met)} AS ${viewColumn(name)}`),
   ]
 }

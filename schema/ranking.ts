@@ -74,21 +74,29 @@ export const metricSources = ['istio_metrics', 'linkerd_metrics'] as const
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
 
-/**
- * SQL of what tells the views of an edge apart. Those who account for whole conversations tell in one account what was let through and what
- * was not; exporters on the way are one view, of which each has its share (docs/decisions/0017-two-routers-on-one-path.md).
- */
-export const viewFields: Readonly<Record<'flow' | 'request', readonly string[]>> = {
-  flow: [
-    "if(exporter = '', source, '')",
-    'reporter_kind',
-    'layer',
-    "if(exporter = '', direction, 'unknown')",
-    "if(layer = 'kernel', event, 'unknown')",
-    'observation_point',
-  ],
+export const viewFields: Readonly<Record<'flow' | 'request', readonly Exclude<ViewField, 'server_port'>[]>> = {
+  flow: ['source', 'reporter_kind', 'layer', 'direction', 'event', 'observation_point'],
   request: ['source', 'reporter_kind', 'layer', 'direction'],
 }
+
+/**
+ * SQL of a number that the records of one view share. Who accounts for whole conversations tells in one account what was let through and what
+ * was not; exporters on the way are one view, of which each has its share (docs/decisions/0017-two-routers-on-one-path.md).
+ */
+export function viewNumber(kind: 'flow' | 'request'): string {
+  const ofFlows: Partial<Record<string, string>> = {
+    source: "if(exporter = '', source, '')",
+    direction: "if(exporter = '', direction, 'unknown')",
+    event: "if(layer = 'kernel', event, 'unknown')",
+  }
+  return `cityHash64(${viewFields[kind].map(name => (kind === 'flow' && ofFlows[name]) || name).join(', ')})`
+}
+
+/** SQL of a number of who tells in the view of exporters: a router may tell of packets where they come in, and again where they go out. */
+export const teller = 'cityHash64(exporter, source, direction)'
+
+/** Rankings in which exporters have shares. */
+export const sharedRankings: readonly string[] = ['traffic', 'volume']
 
 /** Of a source that tells addresses only, an end with a service and no workload is the address of the service. */
 const addressedOnly = "(source = 'netobserv' OR layer = 'exporter')"
