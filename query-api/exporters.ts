@@ -1,39 +1,7 @@
-import type { ClickHouse } from '../runtime/clickhouse/client.ts'
-import { sharedRankings, teller } from '../schema/ranking.ts'
-import type { Plan } from './plan.ts'
-import { rangeSql, rankingsOf } from './sql.ts'
+import { teller } from '../schema/ranking.ts'
 
 /** What is said of numbers that several exporters told together. */
 export const sharedError = 'exporters that saw the same conversations are counted once; those that sample may add up'
-
-/** Whether exporters have shares in what is asked for. */
-export const mayBeShared = ({ kind, metrics }: Pick<Plan, 'kind' | 'metrics'>) =>
-  kind.name === 'flow' && rankingsOf(metrics).some(name => sharedRankings.includes(name))
-
-const keptMs = 2000
-const mostKept = 100
-const cached = new WeakMap<ClickHouse, Map<string, { at: number; value: Promise<boolean> }>>()
-
-/** Whether several exporters told of the range. Asked for at most every two seconds, for everybody. */
-export function haveSeveral(clickhouse: ClickHouse, plan: Plan, now: number): Promise<boolean> {
-  const ranges = cached.get(clickhouse) ?? new Map<string, { at: number; value: Promise<boolean> }>()
-  cached.set(clickhouse, ranges)
-  const range = `${plan.table} WHERE ${rangeSql(plan)}`
-  const known = ranges.get(range)
-  if (known && Math.abs(now - known.at) < keptMs) return known.value
-  if (ranges.size >= mostKept) ranges.clear()
-  const value = countIn(clickhouse, range)
-  ranges.set(range, { at: now, value })
-  value.catch(() => ranges.delete(range))
-  return value
-}
-
-async function countIn(clickhouse: ClickHouse, range: string): Promise<boolean> {
-  const { rows } = await clickhouse.query<{ several: number }>(
-    `SELECT uniqExact(${teller}) > 1 AS several FROM ${range} AND exporter != ''`,
-  )
-  return Boolean(rows[0].several)
-}
 
 /**
  * The share of what each exporter told of an edge in an interval that no other had told already: of its conversations, those that none

@@ -48,6 +48,8 @@ export interface Plan {
   group?: { fields: readonly string[]; sql: string }
   /** Whether several exporters told of the range, so that each has a share in what they told. */
   shared?: boolean
+  /** Whether the range has views that count only where they are alone; as if it had, when that is not known. */
+  last?: boolean
   /** Adds a row of each group over the whole range, with the earliest of all times; and one of everything. */
   totals?: boolean
 }

@@ -2,7 +2,8 @@ import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import type { FieldType } from '../schema/field.ts'
 import type { Metric } from '../schema/metric.ts'
 import { coverage } from './coverage.ts'
-import { haveSeveral, mayBeShared, sharedError } from './exporters.ts'
+import { sharedError } from './exporters.ts'
+import { mayBeShared, presentIn } from './present.ts'
 import type { Meta } from './meta.ts'
 
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
@@ -41,7 +42,7 @@ export const statementSettings = { max_execution_time: 20, readonly: '2', cancel
 export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {
   const most = options.rows ?? queryLimits.rows
   const planned = planQuery(query, now, options)
-  const plan = { ...planned, shared: mayBeShared(planned) && (await haveSeveral(clickhouse, planned, now)) }
+  const plan = { ...planned, ...(await presentIn(clickhouse, planned, now)) }
   const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),

@@ -23,7 +23,7 @@ export function toSql(plan: Plan, limit: number): Statement {
   const where = plan.filter && filterSql(plan.filter, parameters)
   const names = rankingsOf(plan.metrics)
   const policy = asksForPolicy(plan.by, names)
-  const best = bestViews(names, policy ? { denials: policyOfEdge } : {})
+  const best = bestViews(names, { last: plan.last ?? true, more: policy ? { denials: policyOfEdge } : {} })
   const counted = countedSql(plan, names, best)
   const apart = policy || plan.shared || plan.top !== undefined
   const parts: [name: string, sql: string][] = [
@@ -134,6 +134,7 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
       by: [...by, ...(plan.group?.fields ?? [])],
       met: sharedConditions(among),
       stored: plan.resolution > 0,
+      last: plan.last ?? true,
     }),
   ]
   if (plan.shared) columns.push(...shareColumns)
