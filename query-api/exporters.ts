@@ -6,9 +6,9 @@ export const sharedError = 'exporters that saw the same conversations are counte
 /**
  * The share of what each exporter told of an edge in an interval that no other had told already: of its conversations, those that none
  * had that saw more. Two on one path tell the same ones, and the second has none; two between which flows are divided tell different ones,
- * and have all. Conversations of an edge are distinct counts, exact for some hundreds of them and within 1 % beyond.
+ * and have all. Conversations of an edge are distinct counts, exact for some hundreds of them and within 1 % of all beyond.
  */
-export const sharesSql = `SELECT bucket_edge, teller, greatest(toFloat64(heard) - lagInFrame(toFloat64(heard)) OVER known, 0) / own AS share
+export const sharesSql = `SELECT bucket_edge, teller, least(1, greatest(toFloat64(heard) - lagInFrame(toFloat64(heard)) OVER known, 0) / own) AS share
 FROM (
   SELECT bucket_edge, teller, own, uniqCombinedMerge(14)(told) OVER (
     PARTITION BY bucket_edge ORDER BY own DESC, teller ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW

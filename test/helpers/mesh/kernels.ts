@@ -156,9 +156,8 @@ export function ipfix(
         type: 'l3_l4',
         verdict: 'forwarded',
       }
-      return counters({ ...common, protocol: 'tcp', time: exchange.time, ...addresses(between, exchange) }, exchange, weight).map(
-        ({ is_reply: _, connections: __, ...row }) => row,
-      )
+      const rows = counters({ ...common, protocol: 'tcp', time: exchange.time, ...addresses(between, exchange) }, exchange, weight)
+      return rows.map(row => ({ ...row, is_reply: 'unknown', connections: 0 }))
     })
   return { ...nothing(), flow }
 }
