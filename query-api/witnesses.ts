@@ -31,15 +31,16 @@ const witnessed = ['source', 'layer', 'reporter_kind', 'direction'] as const
 const ofFlows = ['orientation', 'server_port', 'protocol'] as const
 
 /**
- * Which records are of one pair. Between workloads the edges of the views, which rollups have as a number. Requests are not told apart by
- * protocol: ratios and latencies do not add up.
+ * Which records are of one pair. Of flows the edges of the views, which rollups have as a number and which are no coarser than ends at any
+ * level but pods: counts add up. Of requests the ends alone, for ratios and latencies do not.
  */
 export function pairGroup(kind: 'flow' | 'request', level: Level): Group {
   const ends = `${endNumber('src', level)}, ${endNumber('dst', level)}`
   const fields = fieldsOfPair(kind, level)
   if (kind === 'request') return { fields, sql: () => `cityHash64(${ends})` }
-  if (level !== 'workload') return { fields, sql: () => `cityHash64(${ends}, ${ofFlows.join(', ')})` }
-  return { fields, sql: stored => (stored ? 'edge' : edgeNumber('flow')) }
+  const edge = (stored: boolean) => (stored ? 'edge' : edgeNumber('flow'))
+  if (level === 'pod') return { fields, sql: () => `cityHash64(${ends}, ${ofFlows.join(', ')})` }
+  return { fields, sql: stored => (level === 'service' ? `cityHash64(${edge(stored)}, src_service, dst_service)` : edge(stored)) }
 }
 
 const fieldsOfPair = (kind: 'flow' | 'request', level: Level) => [...fieldsOfBothEnds(level), ...(kind === 'flow' ? ofFlows : [])]

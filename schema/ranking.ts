@@ -84,12 +84,9 @@ export const viewFields: Readonly<Record<'flow' | 'request', readonly Exclude<Vi
  * was not; exporters on the way are one view, of which each has its share (docs/decisions/0017-two-routers-on-one-path.md).
  */
 export function viewNumber(kind: 'flow' | 'request'): string {
-  const ofFlows: Partial<Record<string, string>> = {
-    source: "if(exporter = '', source, '')",
-    direction: "if(exporter = '', direction, 'unknown')",
-    event: "if(layer = 'kernel', event, 'unknown')",
-  }
-  return `cityHash64(${viewFields[kind].map(name => (kind === 'flow' && ofFlows[name]) || name).join(', ')})`
+  if (kind === 'request') return `cityHash64(${viewFields.request.join(', ')})`
+  const [who, what] = ["if(exporter = '', cityHash64(source, direction), 0)", "if(layer = 'kernel', cityHash64(event), 0)"]
+  return `cityHash64(reporter_kind, layer, observation_point, ${who}, ${what})`
 }
 
 /** SQL of a number of who tells in the view of exporters: a router may tell of packets where they come in, and again where they go out. */
