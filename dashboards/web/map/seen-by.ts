@@ -23,14 +23,23 @@ const ends: Readonly<Record<string, string>> = { ingress: 'the destination', egr
 export interface Sight {
   who: string
   where: string
+  /** What it told. */
+  told: 'flow' | 'request'
   records: number
 }
 
 /** Who saw an edge, the busiest first; one that saw it at both ends stands once. */
 export function sightsOf(seen: readonly Witness[]): Sight[] {
-  const groups = Map.groupBy(seen, ({ source, reporter_kind, layer }) => [source, reporter_kind, layer === 'l7_proxy'].join(' '))
+  const groups = Map.groupBy(seen, ({ source, reporter_kind, layer, kind }) =>
+    [source, reporter_kind, layer === 'l7_proxy', kind].join(' '),
+  )
   return [...groups.values()]
-    .map(same => ({ who: whoOf(same[0]!), where: whereOf(same), records: same.reduce((sum, { records }) => sum + records, 0) }))
+    .map(same => ({
+      who: whoOf(same[0]!),
+      where: whereOf(same),
+      told: same[0]!.kind,
+      records: same.reduce((sum, { records }) => sum + records, 0),
+    }))
     .sort((a, b) => b.records - a.records)
 }
 

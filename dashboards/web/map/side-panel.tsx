@@ -157,12 +157,14 @@ function SeenBy({ edge }: { edge: MapEdge }) {
     <section class="card neighbours seen-by">
       <h3>Seen by</h3>
       <ul>
-        {sights.map(({ who, where, records }) => (
-          <li key={`${who} ${where}`} class="port">
+        {sights.map(({ who, where, told, records }) => (
+          <li key={`${who} ${where} ${told}`} class="port">
             <span>
               {who} <span class="muted">{where}</span>
             </span>
-            <span class="muted number">{format(records, 'count')} records</span>
+            <span class="muted number">
+              {format(records, 'count')} {told} records
+            </span>
           </li>
         ))}
         {passed.map(([name, count]) =>
