@@ -42,13 +42,13 @@ export function viewsStatement(plan: Plan, view: readonly string[], limit: numbe
   const parameters = new Parameters()
   const where = plan.filter && filterSql(plan.filter, parameters)
   const views = viewsSql({ ...plan, by: [...new Set([...plan.by, ...view])] }, [], where)
-  const ofViews = [groupColumn, 'sum(measured_records) AS records', ...[...view, ...plan.by].map(name => `any(${name}) AS ${name}`)]
+  const ofViews = [groupColumn, 'sum(measured_records) AS records', ...[...view, ...plan.by].map(name => `any(${name}) AS any_${name}`)]
   // One number in place of the columns: a label's hash is taken once for each entry of its dictionary.
   const hash = view.map(name => `cityHash64('${name}', ${name})`).join(' + ')
   const ofGroups = [
     `toString(${groupColumn}) AS ${groupName}`,
-    ...plan.by.map(name => `any(${name}) AS ${name}`),
-    `groupArray((${[...view, 'records'].join(', ')})) AS seen_by`,
+    ...plan.by.map(name => `any(any_${name}) AS ${name}`),
+    `groupArray((${[...view.map(name => `any_${name}`), 'records'].join(', ')})) AS seen_by`,
   ]
   const inner = `SELECT ${ofViews.join(', ')}\nFROM (\n${indent(views)}\n)\nGROUP BY ${groupColumn}, ${hash}`
   const sql = `SELECT\n${indent(ofGroups.join(',\n'))}\nFROM (\n${indent(inner)}\n)\nGROUP BY ${groupColumn}\nLIMIT ${limit}`
