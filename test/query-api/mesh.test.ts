@@ -75,11 +75,12 @@ for (const [mode, { truth }] of all)
     return undefined
   })
 
-/** Modes in which one agent alone tells of each hop, so that adding up is right. */
+/** Modes in which one agent alone tells of each hop and layer, so that adding up is right. */
 const alone = new Set([
   'only-the-client-has-a-sidecar',
   'only-the-server-has-a-sidecar',
   'ztunnel-waypoint-ztunnel',
+  'sidecar-and-ztunnel',
   'ipfix-alone',
   'two-routers-that-share-the-flows',
 ])
