@@ -1,6 +1,7 @@
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import { sharedRankings, teller } from '../schema/ranking.ts'
 import type { Plan } from './plan.ts'
+import { statementSettings } from './query.ts'
 import { rangeSql, rankingsOf } from './sql.ts'
 import { lastSql } from './view.ts'
 
@@ -41,6 +42,7 @@ async function readPresent(clickhouse: ClickHouse, kind: 'flow' | 'request', ran
   const shared = kind === 'flow' ? `uniqExactIf(${teller}, exporter != '') > 1` : 'false'
   const { rows } = await clickhouse.query<Record<keyof Present, number>>(
     `SELECT ${shared} AS shared, countIf(${lastSql(kind)}) > 0 AS last FROM ${range}`,
+    { settings: statementSettings },
   )
   return { shared: Boolean(rows[0].shared), last: Boolean(rows[0].last) }
 }
