@@ -3,7 +3,11 @@ import type { Fields, RecordOf } from './field.ts'
 /** End of an interval that has not ended: 2100-01-01 in microseconds. */
 export const openEnd = 4_102_444_800_000_000
 
-/** `cluster` is the cluster itself: what is told of its objects is complete up to the `time` of its newest version. */
+/**
+ * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication), `endpoint` is
+ * what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the cluster itself: what is told of its
+ * objects is complete up to the `time` of its newest version.
+ */
 export const objectKinds = [
   'pod',
   'service',
@@ -12,9 +16,16 @@ export const objectKinds = [
   'service_account',
   'workload',
   'network_policy',
+  'gateway',
+  'route',
+  'authentication',
+  'endpoint',
   'identity',
+  'identity_rule',
   'cluster',
 ] as const
+
+export type ObjectKind = (typeof objectKinds)[number]
 
 /** One version of a Kubernetes, policy or identity object and the interval in which it was true. */
 export const objectFields = {
