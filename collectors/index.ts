@@ -6,6 +6,7 @@ import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
 import type { FlowExportOptions } from './ipfix/options.ts'
 import { flowExport } from './ipfix/source.ts'
+import { type KubernetesOptions, kubernetes } from './kubernetes/source.ts'
 import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 import type { OtlpOptions } from './otlp/options.ts'
@@ -29,6 +30,7 @@ export const sources = [
   envoy,
   otlp,
   zipkin,
+  kubernetes,
 ] as const
 
 /** Options of the sources, by name; a source without options does not run. */
@@ -46,4 +48,5 @@ export interface SourceOptions {
   envoy?: EnvoyOptions
   otlp?: OtlpOptions
   zipkin?: ZipkinOptions
+  kubernetes?: KubernetesOptions
 }

@@ -193,6 +193,8 @@ export const variables = {
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
   WEIR_HUBBLE_SHARE_NUMBER: 'collect.hubble.share.number',
   WEIR_HUBBLE_SHARE_OF: 'collect.hubble.share.of',
+  WEIR_KUBECONFIG: 'collect.kubernetes.kubeconfig',
+  WEIR_KUBERNETES_CLUSTER: 'collect.kubernetes.cluster',
   WEIR_DEMO_RATE: 'demo.rate',
   WEIR_DEMO_SEED: 'demo.seed',
   WEIR_DEMO_HISTORY: 'demo.history',
