@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ObjectVersion, openEnd } from '../../schema/object.ts'
 import type { ObjectSourceContext } from '../source.ts'
-import type { Api } from './api.ts'
+import { type Api, ApiError } from './api.ts'
 import type { ClockOffset } from './clock.ts'
 import { Followed } from './followed.ts'
 import { History } from './history.ts'
@@ -133,14 +133,12 @@ class Pulse {
     const { api, signal, report } = this.#options
     const seen = this.#followed.map(followed => ({ followed, version: followed.reflector.version }))
     try {
-      const { body } = await api.get<{ metadata?: { resourceVersion?: string } }>(
-        '/api/v1/namespaces',
-        { limit: 1 },
-        { timeoutMs: probeMs, signal },
-      )
+      const version = await api
+        .get<{ metadata?: { resourceVersion?: string } }>('/api/v1/namespaces', { limit: 1 }, { timeoutMs: probeMs, signal })
+        .then(({ body }) => body.metadata?.resourceVersion, unlessForbidden)
       if (Date.now() - this.#answeredAt > doubtMs) this.#doubt()
       this.#answeredAt = Date.now()
-      this.#notice(seen, body.metadata?.resourceVersion ?? '')
+      this.#notice(seen, version ?? '')
       report.answered()
       await sleep(arriveMs, undefined, { signal })
       return true
@@ -181,4 +179,9 @@ class Pulse {
     // What is optional may come from other servers, which count by themselves.
     for (const each of seen) if (!each.followed.resource.optional && isAhead(each)) each.followed.reflector.relist()
   }
+}
+
+/** Who says that we may not know is there. */
+function unlessForbidden(error: unknown): undefined {
+  if (!(error instanceof ApiError && error.status === 403)) throw error
 }
