@@ -13,6 +13,15 @@ const run = promisify(execFile)
 const directory = process.env.WEIR_RIGS ?? path.join(homedir(), '.cache/weir-rigs/bin')
 const program = (name: string) => path.join(directory, name)
 
+/** Starts a program of the rig; it ends with this process at the latest. */
+function begin(name: string, words: readonly string[]): ChildProcess {
+  const child = spawn(program(name), words, { stdio: 'ignore' })
+  const end = () => void child.kill('SIGKILL')
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
+  return child
+}
+
 /** Says whether a real API server is there; without it a test is skipped, and fails where it is required. */
 export async function hasApiServer(t: ExecutionContext): Promise<boolean> {
   const missing: string[] = []
@@ -74,7 +83,7 @@ export class TestCluster implements AsyncDisposable {
     const urls = ['--listen-client-urls', clients, '--advertise-client-urls', clients]
     const among = ['--listen-peer-urls', peers, '--initial-advertise-peer-urls', peers, '--initial-cluster', `test=${peers}`]
     const data = ['--name', 'test', '--data-dir', path.join(this.directory, 'etcd'), '--unsafe-no-fsync', '--log-level', 'error']
-    this.#etcd = spawn(program('etcd'), [...data, ...urls, ...among], { stdio: 'ignore' })
+    this.#etcd = begin('etcd', [...data, ...urls, ...among])
   }
 
   /** Resolves when the server answers. */
@@ -97,7 +106,7 @@ export class TestCluster implements AsyncDisposable {
       'disable-admission-plugins': 'ServiceAccount',
     }
     const given = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-    this.#server = spawn(program('kube-apiserver'), [...given, ...this.#flags], { stdio: 'ignore' })
+    this.#server = begin('kube-apiserver', [...given, ...this.#flags])
     const isReady = () =>
       this.ask('GET', '/readyz').then(
         ({ status }) => status === 200,
