@@ -73,6 +73,10 @@ export interface Bus extends AsyncDisposable {
    * by their key, or all those without one. Rejects with what waiting does not mend.
    */
   publish(topic: string, messages: Message[], signal?: AbortSignal): Promise<void>
+  /** One message in every partition the topic has; else as `publish`. */
+  publishToAll(topic: string, message: Message, signal?: AbortSignal): Promise<void>
+  /** What a group committed last, by partition; undefined where it never did. */
+  positions(topic: string, group: string): Promise<(Position | undefined)[]>
   /** Why publishing and reading wait, for people; nothing while all is well. Readers that are behind are no trouble. */
   trouble(): string | undefined
   /**
