@@ -40,12 +40,13 @@ export class Draft {
     this.written.set(name, { type: 'UInt16', write: out => out.raw(ports) })
   }
 
-  /** Bits of 16, or booleans; what holds nothing but zeros is left out. */
-  setNumbers(name: string, numbers: Uint8Array | Uint16Array): void {
+  /** Bits of 16, numbers of 32, or booleans; what holds nothing but zeros is left out. */
+  setNumbers(name: string, numbers: Uint8Array | Uint16Array | Uint32Array): void {
     let any = 0
     for (let row = 0; row < numbers.length && !any; row++) any = numbers[row]
     if (!any) return
-    this.written.set(name, { type: numbers instanceof Uint8Array ? 'Bool' : 'UInt16', write: out => out.raw(numbers) })
+    const type = numbers instanceof Uint8Array ? 'Bool' : numbers instanceof Uint16Array ? 'UInt16' : 'UInt32'
+    this.written.set(name, { type, write: out => out.raw(numbers) })
   }
 }
 

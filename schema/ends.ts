@@ -73,3 +73,11 @@ export const provisional = {
   filledBy: 'kubernetes',
   rollup: true,
 } as const
+
+/** Of a record that can be attributed again. */
+export const revision = {
+  type: 'uint32',
+  about: 'Which attribution of its hour it is of: 0, or more where the hour was attributed again.',
+  filledBy: 'revision',
+  rollup: true,
+} as const

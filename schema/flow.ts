@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends, provisional } from './ends.ts'
+import { ends, provisional, revision } from './ends.ts'
 import {
   directions,
   events,
@@ -38,6 +38,11 @@ export const flowFields = {
     about: 'Into or out of the endpoint at the observation point.',
     completedBy: 'vantage',
     rollup: true,
+  },
+  direction_found: {
+    type: 'bool',
+    about: 'The direction was found out by whose node the reporter is; its source did not tell.',
+    filledBy: 'vantage',
   },
   is_reply: { type: 'label', values: threeWay, about: 'Whether it belongs to the reply direction, as the reporter says.' },
   orientation: {
@@ -104,6 +109,7 @@ export const flowFields = {
   drop_site: { type: 'label', about: 'File and line of the datapath that dropped it.' },
   ...ends,
   provisional,
+  revision,
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

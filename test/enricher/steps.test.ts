@@ -220,7 +220,7 @@ test('where no source says who an end is, nothing is stored of that', async t =>
 
 test('every field a step fills is written for every kind it is declared in, unless it holds nothing', async t => {
   // What says something of few rows only.
-  const rare = ['src_claimed', 'dst_claimed', 'provisional']
+  const rare = ['src_claimed', 'dst_claimed', 'provisional', 'revision', 'direction_found']
   for (const kind of ['flow', 'request'] as const) {
     const [row] = await enriched([orientation(tableOf()), kubernetes(tableOf()), network()], [{ time: 1 }], kind)
     t.deepEqual(
