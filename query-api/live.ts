@@ -5,6 +5,7 @@ import { parseFilter } from './filter/parse.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import { type Row, recordColumns, toRow } from './records.ts'
 import { statementSettings } from './query.ts'
+import { readVisible } from './visible.ts'
 
 export interface LiveBatch {
   rows: Row[]
@@ -43,7 +44,7 @@ export async function* live({
 }: LiveOptions): AsyncGenerator<LiveBatch> {
   const parameters = new Parameters()
   const filter = parseFilter(where ?? '', kind.fields)
-  const condition = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])].join(' AND ')
+  const wanted = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])]
   const read = <T>(sql: string, from: number, to: number) =>
     clickhouse.query<T>(sql, {
       params: { ...parameters.values, from, to, oldest: from - latestSeconds * 1e6 },
@@ -61,6 +62,7 @@ export async function* live({
     if (signal.aborted) return
     const to = await settled()
     if (to <= from) continue
+    const condition = [...wanted, (await readVisible(clickhouse)).condition(kind, 'time') ?? []].flat().join(' AND ')
     const { rows } = await read<Record<string, unknown>>(
       `SELECT ${recordColumns(kind)} FROM ${kind.name} WHERE ${condition} ORDER BY ${clock(kind)} DESC LIMIT ${mostRows}`,
       from,

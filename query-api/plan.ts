@@ -44,6 +44,8 @@ export interface Plan {
   compare?: number
   /** Adds when each group was first and last seen, to the interval. */
   seen?: boolean
+  /** SQL of what rows are to be seen of, while some are attributed again. */
+  visible?: string
 }
 
 export const queryLimits = { dimensions: 8, metrics: 10, rows: 10_000, points: 10_000 } as const

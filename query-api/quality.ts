@@ -4,6 +4,7 @@ import type { ApiContext } from './context.ts'
 import { statementSettings } from './query.ts'
 import { readRange } from './range.ts'
 import { writeTime } from './time.ts'
+import { type Visible, readVisible } from './visible.ts'
 
 export interface Quality {
   from: string
@@ -26,22 +27,27 @@ const times = 'time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUni
 const together = (statements: readonly string[], order: string) =>
   `SELECT * FROM (\n${statements.join('\nUNION ALL\n')}\n) ORDER BY ${order}`
 
-const latenessSql = together(
-  ['flow', 'request'].map(
-    kind => `SELECT '${kind}' AS kind, source, count() AS records,
-  quantilesTDigest(0.5, 0.95)(greatest(0, toUnixTimestamp64Micro(received) - toUnixTimestamp64Micro(time)) / 1e6) AS lateness
-FROM ${kind} WHERE ${times} GROUP BY source`,
-  ),
-  'kind, source',
-)
+/** Of rows in the range that shall be seen. */
+const seen = (kind: string, visible: Visible) => [times, visible.condition({ name: kind }, 'time') ?? []].flat().join(' AND ')
 
-const attributionSql = together(
-  ['src', 'dst'].map(
-    end => `SELECT '${end}' AS end, ${end}_attribution AS attribution, ${end}_attribution_reason AS reason, count() AS records
-FROM flow WHERE ${times} GROUP BY attribution, reason`,
-  ),
-  'records DESC, end DESC, attribution, reason',
-)
+const latenessSql = (visible: Visible) =>
+  together(
+    ['flow', 'request'].map(
+      kind => `SELECT '${kind}' AS kind, source, count() AS records,
+  quantilesTDigest(0.5, 0.95)(greatest(0, toUnixTimestamp64Micro(received) - toUnixTimestamp64Micro(time)) / 1e6) AS lateness
+FROM ${kind} WHERE ${seen(kind, visible)} GROUP BY source`,
+    ),
+    'kind, source',
+  )
+
+const attributionSql = (visible: Visible) =>
+  together(
+    ['src', 'dst'].map(
+      end => `SELECT '${end}' AS end, ${end}_attribution AS attribution, ${end}_attribution_reason AS reason, count() AS records
+FROM flow WHERE ${seen('flow', visible)} GROUP BY attribution, reason`,
+    ),
+    'records DESC, end DESC, attribution, reason',
+  )
 
 /** Those that are ahead the most. That a clock is behind nobody can tell from a delay. */
 const clocksSql = `SELECT cluster, source, reporter, max(by) AS ahead FROM (
@@ -75,11 +81,12 @@ export async function quality(
   signal: AbortSignal,
 ): Promise<Quality> {
   const range = readRange({ from: query.from ?? 'now-15m', to: query.to }, now())
+  const visible = await readVisible(clickhouse)
   const rows = async <T>(sql: string, params: Record<string, unknown> = range) =>
     (await clickhouse.query<T>(sql, { params, signal, settings: statementSettings })).rows
   const [lateness, attribution, clocks, losses, reaches, sizes, lag] = await Promise.all([
-    rows<Omit<Quality['lateness'][number], 'p50' | 'p95'> & { lateness: [number, number] }>(latenessSql),
-    rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql),
+    rows<Omit<Quality['lateness'][number], 'p50' | 'p95'> & { lateness: [number, number] }>(latenessSql(visible)),
+    rows<Omit<Quality['attribution'][number], 'share'>>(attributionSql(visible)),
     rows<Quality['clocks'][number]>(clocksSql),
     rows<Omit<Quality['losses'][number], 'last_seen'> & { last_seen: number }>(lossesSql),
     rows<Reach>(tablesSql),

@@ -6,6 +6,7 @@ import type { Meta } from './meta.ts'
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
 import { otherGroup, toSql } from './sql.ts'
 import { writeTime } from './time.ts'
+import { type Visible, keepingTo } from './visible.ts'
 import { jsonValue } from './value.ts'
 
 export interface Column {
@@ -30,15 +31,20 @@ export interface Asking {
   now?: number
   /** Aborted when nobody waits for the answer any more. */
   signal?: AbortSignal
+  /** What is seen of records that are attributed again; found out when absent. */
+  visible?: Visible
 }
 
 /** Bounds of every statement of the API. Only what is said to be read-only is cancelled when its client leaves. */
 export const statementSettings = { max_execution_time: 20, readonly: '2', cancel_http_readonly_queries_on_client_close: 1 } as const
 
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
-export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {
+export async function ask(query: Query, asking: Asking, options: PlanOptions = {}): Promise<Answer> {
+  const { clickhouse, now = Date.now(), signal } = asking
   const most = options.rows ?? queryLimits.rows
-  const plan = planQuery(query, now, options)
+  const planned = planQuery(query, now, options)
+  const { visible } = await keepingTo(asking)
+  const plan = { ...planned, visible: visible.condition(planned.kind, planned.resolution > 0 ? 'bucket' : 'time') }
   const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
@@ -55,6 +61,7 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
       approximate: plan.metrics.some(({ approximate }) => approximate),
       estimates: Object.fromEntries(plan.metrics.flatMap(({ name, approximate }) => (approximate ? [[name, approximate]] : []))),
       ...covered,
+      reattribution: visible.window(plan.kind, plan),
       from: writeTime(plan.from),
       to: writeTime(plan.to),
       partial: partialPoints(plan, covered.watermark, now),

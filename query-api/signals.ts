@@ -2,6 +2,7 @@ import { type End, type Level, endOf, fieldsOfBothEnds, fieldsOfEnd } from './en
 import { type Meta, mergeMeta } from './meta.ts'
 import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
 import { pointLength } from './range.ts'
+import { keepingTo } from './visible.ts'
 import { whereOf } from './where.ts'
 
 export const signalGroups = ['workload', 'namespace', 'service', 'edge'] as const
@@ -43,7 +44,8 @@ export interface SignalsAnswer {
 }
 
 /** Golden signals per workload, namespace or service that is called, or per edge, with the busiest first. */
-export async function signals(query: SignalsQuery, asking: Asking): Promise<SignalsAnswer> {
+export async function signals(query: SignalsQuery, given: Asking): Promise<SignalsAnswer> {
+  const asking = await keepingTo(given)
   const { from, to, where, limit } = query
   const every = query.every ?? pointLength(query, asking.now)
   const level: Level = query.by === 'edge' ? 'workload' : query.by

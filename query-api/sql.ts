@@ -101,7 +101,7 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
     ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among), stored: plan.resolution > 0 }),
   ]
   const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns].join(',\n'))}`
-  const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
+  const conditions = [rangeSql(plan), plan.visible, ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
   if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
   return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, columns.join(' ')))}\n)`
 }

@@ -2,6 +2,7 @@ import { type Answer, type Asking, type Cell, ask, named } from './query.ts'
 import { type Meta, mergeMeta } from './meta.ts'
 import { type End, type Level, endOf, fieldsOfBothEnds } from './end.ts'
 import { type SpanEdge, isAboutSpanEdges, spanEdges } from './span-edges.ts'
+import { keepingTo } from './visible.ts'
 import { whereOf } from './where.ts'
 
 export interface Port {
@@ -62,7 +63,8 @@ const exchanged = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_
 const mostRows = 100_000
 
 /** Who calls whom: nodes, and edges from the client to the server. Between services spans tell what nothing else has seen. */
-export async function topology({ level, where, from, to }: TopologyQuery, asking: Asking): Promise<Topology> {
+export async function topology({ level, where, from, to }: TopologyQuery, given: Asking): Promise<Topology> {
+  const asking = await keepingTo(given)
   const ends = fieldsOfBothEnds(level)
   const ofSpans = level === 'service' && isAboutSpanEdges(where, asking.now)
   const filters = whereOf(where, asking.now, ofSpans)
