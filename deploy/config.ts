@@ -25,7 +25,12 @@ export interface Config {
     max_bytes?: number
   }
   collect: { name: string } & SourceOptions
-  enrich: { networks: Networks; objects: { wait: number }; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
+  enrich: {
+    networks: Networks
+    objects: { wait: number }
+    batch: { max_rows: number; max_parts: number; max_wait_ms: number }
+    reattribute: { every_seconds: number }
+  }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
@@ -161,6 +166,15 @@ export const configSchema = {
           maximum: 60_000,
           default: 1000,
           description: 'Longest wait for them; five times that where a second brings 1,000 rows or more.',
+        },
+      }),
+      reattribute: group({
+        every_seconds: {
+          type: 'number',
+          minimum: 0,
+          default: 300,
+          description:
+            'How often records that were stored provisionally are attributed again where they are known better now; 0 for never.',
         },
       }),
     }),

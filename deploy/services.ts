@@ -16,9 +16,10 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using store = await openShares(config, context)
-  const { networks, batch, objects } = config.enrich
+  const { networks, batch, objects, reattribute } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes, objectsWaitMs: objects.wait * 1000 }
+  const again = { everyMs: reattribute.every_seconds * 1000 }
+  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes, objectsWaitMs: objects.wait * 1000, reattribute: again }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 

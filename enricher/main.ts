@@ -4,11 +4,15 @@ import { withSiblings } from '../runtime/clickhouse/failover.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
 import { type Instruments, component, meter } from '../runtime/telemetry.ts'
+import { isAttributed } from '../schema/reattribution.ts'
 import { type RecordKind, deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
 import { followSpanEdges } from './edges/edges.ts'
 import { enrich } from './pipeline.ts'
 import { keepWithin } from './sink/budget.ts'
+import { addHistory } from './reattribution/history.ts'
+import { type Stores, currentTag } from './reattribution/store.ts'
+import { followRequests } from './reattribution/worker.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
 import { loadObjects } from './load.ts'
 import { settling } from './settle.ts'
@@ -25,6 +29,8 @@ export interface EnrichOptions {
   batch?: BatchLimits
   /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
+  /** How often to look for what is known better than when it was stored, never when absent; and other waits than questions need, for tests. */
+  reattribute?: { everyMs?: number; settleMs?: number }
   /** How long a block waits, at most, for what is told of the objects of its clusters; 0 for never. */
   objectsWaitMs?: number
 }
@@ -34,6 +40,8 @@ interface Enricher {
   clickhouse: Inserter
   /** Every server that keeps rows: for its budget, and to make the edges of spans. */
   servers?: readonly ClickHouse[]
+  /** The same by shards, to attribute records again where they are; one server is one shard. */
+  shards?: Stores['shards']
   options: EnrichOptions
 }
 
@@ -41,7 +49,7 @@ const group = 'enricher'
 
 /** Joins every kind of record with what was true at its time and stores it, until the signal is aborted. */
 export async function runEnricher(
-  { bus, clickhouse, servers = [], options }: Enricher,
+  { bus, clickhouse, servers = [], shards = async () => [servers], options }: Enricher,
   { log, signal, status }: ServiceContext,
 ): Promise<void> {
   const instruments = component('enricher', group)
@@ -54,14 +62,10 @@ export async function runEnricher(
   const attributed = observeAttribution(objects, clocks)
   observeLag(bus)
 
-  const steps = [
-    orientation(objects),
-    kubernetes(objects, { clocks, provisional: attributed.provisional }),
-    network(options.networks),
-    vantage(objects),
-  ]
+  const steps = stepsOf(objects, options, { clocks, provisional: attributed.provisional })
   const waitMs = options.objectsWaitMs ?? 3000
   const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, waited: attributed.waited })
+  const stores = servers.length ? { reader: withSiblings(servers), inserter: clickhouse, shards } : undefined
   const sink = clickhouseSink({
     clickhouse,
     log,
@@ -81,6 +85,7 @@ export async function runEnricher(
       unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
       settled: steps.length ? settled : undefined,
       repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
+      tagged: stores && isAttributed(kind) ? signal => currentTag(stores, kind.name, signal) : undefined,
     })
   if (options.maxBytes)
     for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
@@ -90,8 +95,22 @@ export async function runEnricher(
     const enriched = 'src_address' in kind.fields
     for (const topic of topicsOf(kind)) stack.use(await bus.subscribe(topic, group, consume(kind, enriched ? steps : [])))
   }
+  const prepare = async (window: { from: number; to: number }, signal: AbortSignal) => {
+    const added = stores ? await addHistory(objects, stores.reader, window, signal) : 0
+    if (added) log.info({ versions: added }, 'objects that only ClickHouse knew')
+  }
+  if (stores)
+    stack.use(await followRequests({ bus, group, stores, steps: () => stepsOf(objects, options), prepare, log, ...options.reattribute }))
   await followed
 }
+
+/** What is done to every record with two ends, in this order. */
+export const stepsOf = (objects: ObjectTable, { networks }: EnrichOptions, told?: Parameters<typeof kubernetes>[1]): Step[] => [
+  orientation(objects),
+  kubernetes(objects, told),
+  network(networks),
+  vantage(objects),
+]
 
 /** Shows in the metrics how many versions of objects the tables hold. */
 export function observeObjects(objects: ObjectTable): void {

@@ -110,6 +110,11 @@ export class ObjectTable {
     return this.texts[this.attribute[attribute][level === 'own' ? entity : this.levels[level][entity]]]
   }
 
+  /** Whether a version is known, whatever was told of its end. */
+  has(version: ObjectVersion): boolean {
+    return this.#versions.has(objectKey(version))
+  }
+
   addBlock(block: Block): void {
     for (const record of block.records()) this.add(record as ObjectVersion)
   }
