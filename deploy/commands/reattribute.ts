@@ -21,6 +21,8 @@ interface Options {
 }
 
 const unansweredMs = 15_000
+/** About how long it had worked before it first said so. */
+const toldEveryMs = 1_000
 
 /** `weir reattribute`: asks the enrichers for it over the bus, and says how far they are. */
 export function reattributeCommand(configuration: () => Promise<Config>): Command {
@@ -84,7 +86,7 @@ async function untilDone(asked: Asked, bus: Bus, signal: AbortSignal): Promise<R
   )
   using __ = { [Symbol.dispose]: () => clearTimeout(unanswered) }
   await bus.publish(reattributionTopic, [requestMessage(asked)], signal)
-  const began = Date.now()
+  let began: number | undefined
   for await (const { messages } of bus.follow(reattributionTopic, AbortSignal.any([signal, following.signal])))
     for (const message of messages) {
       const told = toldIn(message, asked.id)
@@ -92,7 +94,8 @@ async function untilDone(asked: Asked, bus: Bus, signal: AbortSignal): Promise<R
       clearTimeout(unanswered)
       if (told.phase === 'failed') throw new Error(`cannot attribute records of the kind ${asked.kind} again: ${told.reason}`)
       if (told.phase === 'done') return told
-      say(progressOf(asked.kind, told, Date.now() - began))
+      if (told.phase === 'copying') began ??= Date.now() - toldEveryMs
+      say(progressOf(asked.kind, told, began === undefined ? 0 : Date.now() - began))
     }
   throw new Error('stopped waiting; the enricher goes on with it')
 }
