@@ -68,7 +68,8 @@ async function askFor(
 ): Promise<void> {
   const [from, to] = [Math.floor(begin / hourSeconds) * hourSeconds, Math.ceil(end / hourSeconds) * hourSeconds]
   if (from >= to) throw new ConfigError(`--from: expected a time before --to, got ${writeTime(begin * 1e6)}`)
-  say(`${(to - from) / hourSeconds} hours from ${writeTime(from * 1e6)} to ${writeTime(to * 1e6)}`)
+  const hours = (to - from) / hourSeconds
+  say(`${hours} ${hours === 1 ? 'hour' : 'hours'} from ${writeTime(from * 1e6)} to ${writeTime(to * 1e6)}`)
   for (const one of kind ? [kind] : attributedKinds) {
     const report = await untilDone({ id: randomUUID(), kind: one, from, to, provisional, dryRun }, bus, signal)
     print(one, report, dryRun)

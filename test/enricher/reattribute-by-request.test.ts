@@ -41,7 +41,7 @@ test('the command has the enricher do it, says what changed, and what a dry run 
   t.deepEqual(await contents(world.clickhouse, 'flow'), before)
   const done = await command(world.busPath, ...window)
   t.like(done, { code: 0 }, done.err)
-  t.regex(done.err, new RegExp(`1 hours from ${at(hour).replace('.000', '')}`))
+  t.regex(done.err, new RegExp(`1 hour from ${at(hour).replace('.000', '')}`))
   t.regex(done.out, /^flow: 600 records attributed again, \d+ ends are known otherwise\n/)
   t.regex(done.out, /\nrequest: 200 records attributed again/)
   t.regex(done.out, /\nspan: 0 records/)
