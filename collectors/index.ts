@@ -6,12 +6,14 @@ import { type HubbleFilesOptions, hubbleFiles } from './hubble/files.ts'
 import { type HubbleOptions, hubble } from './hubble/source.ts'
 import type { FlowExportOptions } from './ipfix/options.ts'
 import { flowExport } from './ipfix/source.ts'
+import { type KubernetesOptions, kubernetes } from './kubernetes/source.ts'
 import { type NetobservKafkaOptions, netobservKafka } from './netobserv/kafka.ts'
 import { type NetobservOptions, netobserv } from './netobserv/source.ts'
 import type { OtlpOptions } from './otlp/options.ts'
 import { otlp } from './otlp/source.ts'
 import { type RemoteWriteOptions, remoteWrite } from './prometheus/remote-write.ts'
 import { type PrometheusOptions, prometheus } from './prometheus/source.ts'
+import { type SpireOptions, spire } from './spire/source.ts'
 import { type ZipkinOptions, zipkin } from './zipkin/source.ts'
 
 /** Every kind of agent. To add one: its folder, and its line here. */
@@ -29,6 +31,8 @@ export const sources = [
   envoy,
   otlp,
   zipkin,
+  kubernetes,
+  spire,
 ] as const
 
 /** Options of the sources, by name; a source without options does not run. */
@@ -46,4 +50,6 @@ export interface SourceOptions {
   envoy?: EnvoyOptions
   otlp?: OtlpOptions
   zipkin?: ZipkinOptions
+  kubernetes?: KubernetesOptions
+  spire?: SpireOptions
 }

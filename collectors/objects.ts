@@ -16,8 +16,11 @@ export interface ObjectLog {
    * version replaces what was told before.
    */
   publish(versions: readonly ObjectVersion[]): Promise<void>
-  /** The versions of a cluster's objects that this source has published and not ended: what it believed when it stopped. */
-  standing(source: string, cluster: string): Promise<ObjectVersion[]>
+  /**
+   * The versions of a cluster's objects that this source has published and not ended: what it believed when it stopped. Those that
+   * ended after `since` (µs) too, where that is given.
+   */
+  standing(source: string, cluster: string, since?: number): Promise<ObjectVersion[]>
 }
 
 export interface ObjectLogOptions {
@@ -59,25 +62,25 @@ export function openObjectLog({ bus, collector, log, signal }: ObjectLogOptions)
         await send(messages)
       }
     },
-    async standing(source, cluster) {
-      const newest = new Map<string, ObjectVersion>()
-      for (const each of topicsOf(kinds.object).toReversed())
-        for (const version of await readAll(bus, each, signal)) {
-          if (version.source === source && version.cluster === cluster) newest.set(objectKey(version), version)
-        }
-      return [...newest.values()].filter(({ valid_to }) => valid_to === openEnd)
+    async standing(source, cluster, since = openEnd - 1) {
+      const standing = new Map<string, ObjectVersion>()
+      const take = (version: ObjectVersion) => {
+        if (version.source !== source || version.cluster !== cluster) return
+        if ((version.valid_to ?? openEnd) > since) standing.set(objectKey(version), version)
+        else standing.delete(objectKey(version))
+      }
+      for (const each of topicsOf(kinds.object).toReversed()) await readAll(bus, each, signal, take)
+      return [...standing.values()]
     },
   }
 }
 
-/** All versions that are on a topic now, in the order in which they were told. */
-async function readAll(bus: Bus, topic: string, signal: AbortSignal): Promise<ObjectVersion[]> {
-  const versions: ObjectVersion[] = []
+/** Hands over all versions that are on a topic now, in the order in which they were told. */
+async function readAll(bus: Bus, topic: string, signal: AbortSignal, take: (version: ObjectVersion) => void): Promise<void> {
   const ended = new AbortController()
   for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.any([signal, ended.signal]))) {
-    for (const message of messages) versions.push(...(openBlock(message).records() as Iterable<ObjectVersion>))
+    for (const message of messages) for (const version of openBlock(message).records() as Iterable<ObjectVersion>) take(version)
     if (caughtUp) ended.abort()
   }
   signal.throwIfAborted()
-  return versions
 }

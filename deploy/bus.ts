@@ -8,6 +8,7 @@ import { isRefused, wordsOf } from '../runtime/bus/kafka/error.ts'
 import { ConfigError } from '../runtime/error.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
+import { reattributionTopic } from '../schema/reattribution.ts'
 import { deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import { type KafkaOptions, openKafka } from './kafka.ts'
 
@@ -20,6 +21,7 @@ export interface BusOptions {
 
 const hourMs = 3_600_000
 const deadLetterBytes = 64 << 20
+const reattributionBytes = 8 << 20
 const statusEveryMs = 500
 const retryMs = 2_000
 const stopWithinMs = 6_000
@@ -27,7 +29,9 @@ const migratedWithinMs = 30_000
 
 /** Every topic and how it is kept. */
 function* topics(kept: TopicOptions): Generator<[topic: string, options: TopicOptions]> {
-  for (const kind of Object.values(kinds)) for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true } : kept]
+  for (const kind of Object.values(kinds))
+    for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true, ordered: true } : kept]
+  yield [reattributionTopic, { ...kept, maxBytes: reattributionBytes, awaitReaders: false }]
   yield [deadLetterTopic, { maxBytes: deadLetterBytes, awaitReaders: false }]
 }
 
@@ -153,7 +157,9 @@ export async function migrateTopics({ kafka }: BusOptions, log: Logger): Promise
   try {
     for (const [topic, settings] of topics(keptOnKafka(kafka))) {
       const { made: isNew, differences } = await untilAborted(bus.prepareTopic(topic, settings), late)
-      if (isNew) made.push(`topic ${topic}: ${kafka.partitions} partitions, replication ${kafka.replication}`)
+      const partitions = settings.ordered ? 1 : kafka.partitions
+      if (isNew)
+        made.push(`topic ${topic}: ${partitions} ${partitions === 1 ? 'partition' : 'partitions'}, replication ${kafka.replication}`)
       for (const one of differences) log.warn({ ...one }, 'a topic has other settings than configured; it is left as it is')
     }
     return made

@@ -3,6 +3,8 @@ import path from 'node:path'
 import { maxRate } from '../collectors/demo/index.ts'
 import { type SourceOptions, sources } from '../collectors/index.ts'
 import type { Networks } from '../enricher/steps/network.ts'
+import type { IdentityOptions } from '../enricher/tables/identities.ts'
+import type { MaxmindFiles } from '../enricher/tables/maxmind.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { tables } from '../schema/clickhouse.ts'
 import type { BusOptions } from './bus.ts'
@@ -25,7 +27,18 @@ export interface Config {
     max_bytes?: number
   }
   collect: { name: string } & SourceOptions
-  enrich: { networks: Networks; batch: { max_rows: number; max_parts: number; max_wait_ms: number } }
+  enrich: {
+    networks: Networks
+    egress: Networks
+    maxmind: MaxmindFiles
+    dns: { max_names: number; min_seconds: number }
+    meshes: string[][]
+    gateways: string[][]
+    objects: { wait: number }
+    identity: IdentityOptions
+    batch: { max_rows: number; max_parts: number; max_wait_ms: number }
+    reattribute: { every_seconds: number }
+  }
   demo: { rate: number; seed: number; history: number; host: string; port: number }
 }
 
@@ -42,6 +55,19 @@ const urls = {
   pattern: '^https?://[^,]+(,https?://[^,]+)*$',
   expected: 'http://user:password@host:port, or several with commas between',
 }
+const groupsOfClusters = (description: string) => ({
+  type: 'array',
+  default: [],
+  description,
+  expected: 'a list of lists, each of two or more names of clusters',
+  items: {
+    type: 'array',
+    minItems: 2,
+    uniqueItems: true,
+    expected: 'a list of two or more different names of clusters',
+    items: { type: 'string', expected: 'the name of a cluster' },
+  },
+})
 const group = (properties: object) => ({ type: 'object', additionalProperties: false, default: {}, properties })
 
 /** JSON Schema of the configuration. `description` is what `weir config default` and the reference say of a setting. */
@@ -141,6 +167,78 @@ export const configSchema = {
         default: {},
         description: 'Names of networks and their CIDRs, for addresses that are no pod, node or service.',
       },
+      egress: {
+        type: 'object',
+        additionalProperties: {
+          type: 'array',
+          expected: 'a list of addresses or CIDRs',
+          items: { type: 'string', expected: 'an address or a CIDR' },
+        },
+        default: {},
+        description:
+          'Names of egress gateways and the addresses they put in the place of those of pods; also where a node has the address.',
+      },
+      maxmind: group({
+        asn: {
+          type: 'string',
+          minLength: 1,
+          expected: 'the path of a file in MaxMind’s format',
+          description: 'Database of autonomous systems in MaxMind’s format (GeoLite2-ASN.mmdb); read again when it is replaced.',
+        },
+        country: {
+          type: 'string',
+          minLength: 1,
+          expected: 'the path of a file in MaxMind’s format',
+          description: 'Database of countries in the same format (GeoLite2-Country.mmdb).',
+        },
+      }),
+      dns: group({
+        max_names: {
+          type: 'integer',
+          minimum: 1,
+          maximum: 10_000_000,
+          default: 100_000,
+          description: 'Pairs of a client and an address whose name is remembered.',
+        },
+        min_seconds: {
+          type: 'integer',
+          minimum: 0,
+          maximum: 86_400,
+          default: 300,
+          description: 'How long an answer of DNS names an address at least, however short its time to live.',
+        },
+      }),
+      meshes: groupsOfClusters(
+        'Clusters that route to each other’s pod addresses (Cluster Mesh, flat networks): what is unknown in one is looked for in the others.',
+      ),
+      gateways: groupsOfClusters('Clusters that reach each other by gateways alone, at the addresses of load balancers.'),
+      objects: group({
+        wait: {
+          type: 'number',
+          minimum: 0,
+          maximum: 60,
+          default: 3,
+          expected: 'seconds from 0 to 60',
+          description:
+            'Seconds that records wait, at most, until all is known that is told of the pods of their cluster up to then; 0 for never. Of clusters whose source says up to when it is complete.',
+        },
+      }),
+      identity: group({
+        trust_domains: {
+          type: 'object',
+          additionalProperties: { type: ['string', 'array'], items: { type: 'string' } },
+          default: {},
+          expected: 'trust domains by the names of clusters',
+          description:
+            'Trust domain of the mesh of each cluster, by the name of the cluster; of several the first is its own, and the others are trusted as well. cluster.local where nothing is said, of which nothing is then held against a certificate.',
+        },
+        root_namespace: {
+          type: 'string',
+          minLength: 1,
+          default: 'istio-system',
+          description: 'Namespace whose PeerAuthentications are for the whole mesh.',
+        },
+      }),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },
         max_parts: { type: 'integer', minimum: 1, maximum: 16, default: 2, description: 'INSERTs at a time.' },
@@ -150,6 +248,15 @@ export const configSchema = {
           maximum: 60_000,
           default: 1000,
           description: 'Longest wait for them; five times that where a second brings 1,000 rows or more.',
+        },
+      }),
+      reattribute: group({
+        every_seconds: {
+          type: 'number',
+          minimum: 0,
+          default: 300,
+          description:
+            'How often records that were stored provisionally are attributed again where they are known better now; 0 for never.',
         },
       }),
     }),
@@ -193,6 +300,8 @@ export const variables = {
   WEIR_HUBBLE_ADDRESS: 'collect.hubble.address',
   WEIR_HUBBLE_SHARE_NUMBER: 'collect.hubble.share.number',
   WEIR_HUBBLE_SHARE_OF: 'collect.hubble.share.of',
+  WEIR_KUBECONFIG: 'collect.kubernetes.kubeconfig',
+  WEIR_KUBERNETES_CLUSTER: 'collect.kubernetes.cluster',
   WEIR_DEMO_RATE: 'demo.rate',
   WEIR_DEMO_SEED: 'demo.seed',
   WEIR_DEMO_HISTORY: 'demo.history',

@@ -7,6 +7,7 @@ import { up } from './all-in-one.ts'
 import { supervisedVariable } from './child.ts'
 import { configCommands } from './commands/config.ts'
 import { queryCommands } from './commands/query.ts'
+import { reattributeCommand } from './commands/reattribute.ts'
 import { truthCommand } from './commands/truth.ts'
 import { migrateTopics } from './bus.ts'
 import { type Config, readConfig } from './config.ts'
@@ -85,4 +86,5 @@ program
     console.log([...changes.map(({ what }) => what), ...made].join('\n') || 'nothing to change')
   })
 
-for (const command of [...queryCommands(), configCommands(configuration)]) program.addCommand(command)
+for (const command of [...queryCommands(), reattributeCommand(configuration), configCommands(configuration)])
+  program.addCommand(command.copyInheritedSettings(program))

@@ -16,16 +16,25 @@ function collect({ bus, collect }: Config, context: ServiceContext): Promise<voi
 
 async function enrich(config: Config, context: ServiceContext): Promise<void> {
   await using store = await openShares(config, context)
-  const { networks, batch } = config.enrich
+  const { networks, egress, maxmind, dns, meshes, gateways, batch, objects, identity, reattribute } = config.enrich
   const limits = { maxRows: batch.max_rows, maxParts: batch.max_parts, maxWaitMs: batch.max_wait_ms }
-  const options = { networks, batch: limits, maxBytes: config.clickhouse.max_bytes }
+  const sought = { networks, egress, maxmind, dns, reachable: { meshes, gateways }, identity }
+  const again = { everyMs: reattribute.every_seconds * 1000 }
+  const options = {
+    ...sought,
+    batch: limits,
+    maxBytes: config.clickhouse.max_bytes,
+    objectsWaitMs: objects.wait * 1000,
+    reattribute: again,
+  }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))
 }
 
 /** Answers without a bus, too: what is stored can be asked for. */
 async function serve(config: Config, context: ServiceContext): Promise<void> {
   await using clickhouse = openReader(config)
-  await withBus(config.bus, context, bus => runApi({ bus, clickhouse, options: config.http }, context), { atOnce: true })
+  const options = { ...config.http, objectsWaitMs: config.enrich.objects.wait * 1000 }
+  await withBus(config.bus, context, bus => runApi({ bus, clickhouse, options }, context), { atOnce: true })
 }
 
 function demo(config: Config, context: ServiceContext): Promise<void> {

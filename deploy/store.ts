@@ -21,19 +21,31 @@ export function openReader({ clickhouse: { url, reader_url, database, cluster } 
 export interface Shares extends AsyncDisposable {
   clickhouse: Inserter
   servers: readonly ClickHouse[]
+  /** The servers of each shard. */
+  shards(): Promise<readonly (readonly ClickHouse[])[]>
 }
 
 /** A cluster must answer once before anything can be inserted, so this waits until it does. */
 export async function openShares(config: Config, { signal, status, log }: ServiceContext): Promise<Shares> {
   if (!config.clickhouse.cluster) {
     const clickhouse = openServer(config)
-    return { clickhouse, servers: [clickhouse], [Symbol.asyncDispose]: () => clickhouse[Symbol.asyncDispose]() }
+    return {
+      clickhouse,
+      servers: [clickhouse],
+      shards: async () => [[clickhouse]],
+      [Symbol.asyncDispose]: () => clickhouse[Symbol.asyncDispose](),
+    }
   }
   for (let attempt = 0; ; attempt++)
     try {
       const cluster = await openShards(config)
       if (attempt) status('store', { ready: true })
-      return { clickhouse: cluster.inserter, servers: cluster.addressed, [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose]() }
+      return {
+        clickhouse: cluster.inserter,
+        servers: cluster.addressed,
+        shards: () => shardsOf(cluster),
+        [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+      }
     } catch (error) {
       if (!(error instanceof ClickHouseError && error.retriable)) throw error
       if (!attempt) log.warn({ error }, 'no server of the cluster answers, trying again')
@@ -41,6 +53,11 @@ export async function openShares(config: Config, { signal, status, log }: Servic
       await sleep(retryMs, undefined, { signal })
     }
 }
+
+const shardsOf = async (cluster: Cluster) =>
+  [...Map.groupBy(await cluster.servers(), ({ shard }) => shard)]
+    .sort(([a], [b]) => a - b)
+    .map(([, servers]) => servers.map(({ clickhouse }) => clickhouse))
 
 /** Creates or updates the tables, on every server there is. */
 export async function migrateStore(config: Config, log: Logger): Promise<Change[]> {

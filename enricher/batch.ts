@@ -1,5 +1,6 @@
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
 import { manyRecords } from '../schema/record.ts'
+import type { Tag } from './tag.ts'
 
 export interface StoredBlock {
   rows: number
@@ -28,11 +29,22 @@ export interface Batch {
   done(): Promise<void>
 }
 
+/** What the reader of a partition has to know to go on from a position, so that it does as who read it before. */
+export interface Memory {
+  /** Which blocks came last. */
+  blocks?: string
+  /** Which rows it marks. */
+  tag?: Tag
+}
+
 /** Who looks into the messages of a partition, one after the other. */
 export interface Reader {
-  take(message: Delivered): Promise<StoredBlock | undefined>
-  /** What it has to know to go on from here; given a text, it goes on from there. */
-  remember(memory?: string): string
+  /** `read` is when the message was read off the bus, milliseconds since 1970. */
+  take(message: Delivered, read: number): Promise<StoredBlock | undefined>
+  /** What it has to know to go on from here; given a memory, it goes on from there. */
+  remember(memory?: Memory): Memory
+  /** Resolves when it may begin with what was not planned before. */
+  begin?(): Promise<void>
 }
 
 export interface BatchLimits {
@@ -53,8 +65,9 @@ interface Note {
   ends?: number[]
   /** Among how many shards these parts are spread; one when absent. */
   shards?: number
-  /** What the reader of the partition remembers at this position. */
+  /** Of what the reader of the partition remembers at this position, the blocks. */
   memory?: string
+  tag?: Tag
 }
 
 /**
@@ -64,17 +77,23 @@ interface Note {
  */
 export async function* readBatches(
   assignment: Assignment,
-  { remember, take }: Reader,
+  { remember, take, begin }: Reader,
   { maxRows = 400_000, maxParts = 2, maxWaitMs = 1000, shards = 1 }: BatchLimits & { shards?: number } = {},
 ): AsyncGenerator<Batch> {
   let start = assignment.committed.offset
-  let { plan: planned, memory = '' } = readNote(assignment.committed.metadata)
+  let { plan: planned, memory } = readNote(assignment.committed.metadata)
   remember(memory)
+  let begun = false
   const waiting: Delivered[] = []
+  /** When those that wait were read. */
+  let readAt = 0
 
   /** The next message, or nothing when none came in time. */
   async function next(waitMs: number): Promise<Delivered | undefined> {
-    if (!waiting.length) waiting.push(...(await assignment.read({ waitMs })))
+    if (!waiting.length) {
+      waiting.push(...(await assignment.read({ waitMs })))
+      readAt = Date.now()
+    }
     return waiting.shift()
   }
 
@@ -93,7 +112,7 @@ export async function* readBatches(
       if (!message) continue
       part.time ||= message.time
       start = part.end = message.offset + 1
-      const block = await take(message)
+      const block = await take(message, readAt)
       if (!block) continue
       part.blocks.push(block)
       part.rows += block.rows
@@ -102,6 +121,11 @@ export async function* readBatches(
   }
 
   for (;;) {
+    if (!planned && !begun) {
+      await begin?.()
+      memory = remember()
+      begun = true
+    }
     const began = Date.now()
     const parts: Part[] = []
     const among = planned?.shards ?? shards
@@ -124,25 +148,26 @@ const firstShard = ({ partition }: Assignment, start: number, shards: number) =>
 interface Around {
   shards: number
   /** What its reader remembers before and after the batch. */
-  before: string
-  after: string
+  before: Memory
+  after: Memory
 }
 
 function batchOf(assignment: Assignment, parts: Part[], { shards, before, after }: Around): Batch {
   const ends = parts.map(({ end }) => end)
+  const noteOf = ({ blocks, tag }: Memory, plan: Note = {}) =>
+    writeNote({ ...plan, ...(blocks && { memory: blocks }), ...(tag && { tag }) })
   return {
     parts,
-    plan: () =>
-      assignment.commit({ offset: parts[0].start, metadata: writeNote({ ends, shards: shards > 1 ? shards : undefined, memory: before }) }),
-    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: writeNote({ memory: after }) }),
+    plan: () => assignment.commit({ offset: parts[0].start, metadata: noteOf(before, { ends, ...(shards > 1 && { shards }) }) }),
+    done: () => assignment.commit({ offset: ends.at(-1)!, metadata: noteOf(after) }),
   }
 }
 
 /** A note of somebody else's is no plan. */
-function readNote(metadata: string): { plan?: { ends: number[]; shards: number }; memory?: string } {
-  if (!metadata) return {}
-  const { ends, shards = 1, memory } = JSON.parse(metadata) as Note
-  return { plan: Array.isArray(ends) && ends.length ? { ends, shards } : undefined, memory }
+export function readNote(metadata: string): { plan?: { ends: number[]; shards: number }; memory: Memory } {
+  if (!metadata) return { memory: {} }
+  const { ends, shards = 1, memory: blocks, tag } = JSON.parse(metadata) as Note
+  return { plan: Array.isArray(ends) && ends.length ? { ends, shards } : undefined, memory: { blocks, tag } }
 }
 
-const writeNote = ({ ends, shards, memory }: Note) => (ends || memory ? JSON.stringify({ ends, shards, ...(memory && { memory }) }) : '')
+const writeNote = (note: Note) => (Object.keys(note).length ? JSON.stringify(note) : '')

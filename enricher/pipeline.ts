@@ -2,10 +2,12 @@ import { openBlock } from '../runtime/block/message.ts'
 import { Writer } from '../runtime/block/writer.ts'
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
 import type { RecordKind } from '../schema/record.ts'
-import { type Batch, type BatchLimits, type Part, type StoredBlock, readBatches } from './batch.ts'
+import { type Batch, type BatchLimits, type Memory, type Part, type StoredBlock, readBatches } from './batch.ts'
 import { Repeats } from './repeats.ts'
 import type { Sink } from './sink/sink.ts'
 import { Draft, type Step } from './step.ts'
+import { revision } from './steps/revision.ts'
+import { type Tag, isControl, later, tagIn } from './tag.ts'
 
 export interface Pipeline {
   kind: RecordKind
@@ -18,6 +20,19 @@ export interface Pipeline {
   unreadable(message: Delivered, error: Error): Promise<void>
   /** Told of a block that came before. */
   repeated(message: Delivered): void
+  /** Which rows are to be marked now. Asked where no position says it, as in a partition that was just added. */
+  tagged?(signal: AbortSignal): Promise<Tag | undefined>
+  /** Waits until what the steps should know of a block is known, or has been waited for long enough. */
+  settled?(draft: Draft, arrival: Arrival): Promise<void>
+}
+
+/** When a block came to us. */
+export interface Arrival {
+  /** When it was read off the bus, and before that published, milliseconds since 1970. */
+  read: number
+  published: number
+  /** Aborted when its partition is no longer ours. */
+  signal: AbortSignal
 }
 
 /**
@@ -25,24 +40,41 @@ export interface Pipeline {
  * stored and committed after: whoever repeats it repeats the same messages under the same token, which ClickHouse stores once.
  * While one batch is being stored the next is enriched.
  */
-export async function enrich(assignment: Assignment, { kind, steps, sink, limits, shards, unreadable, repeated }: Pipeline): Promise<void> {
+export async function enrich(assignment: Assignment, pipeline: Pipeline): Promise<void> {
+  const { kind, sink, limits, shards, unreadable, repeated, settled, tagged } = pipeline
   let storing: Promise<void> = Promise.resolve()
   let failure: unknown
   let repeats = new Repeats()
+  let tag: Tag | undefined
+  const steps = [...pipeline.steps, revision(() => tag)]
 
-  function remember(memory?: string): string {
-    if (memory !== undefined) repeats = new Repeats(memory)
-    return repeats.note()
+  function remember(memory?: Memory): Memory {
+    if (memory) {
+      repeats = new Repeats(memory.blocks)
+      tag = memory.tag
+    }
+    return { blocks: repeats.note(), tag }
   }
 
-  async function take(message: Delivered): Promise<StoredBlock | undefined> {
+  async function begin() {
+    if (!assignment.committed.metadata) tag = later(tag, await tagged?.(assignment.signal))
+  }
+
+  async function take(message: Delivered, read: number): Promise<StoredBlock | undefined> {
+    if (isControl(message)) {
+      tag = later(tag, tagIn(message))
+      return undefined
+    }
     if (repeats.has(message.headers)) {
       repeated(message)
       return undefined
     }
     try {
-      return enrichBlock(kind, steps, message)
+      const draft = new Draft(kind, openBlock(message))
+      await settled?.(draft, { read, published: message.time, signal: assignment.signal })
+      return enrichBlock(steps, draft)
     } catch (error) {
+      assignment.signal.throwIfAborted()
       await unreadable(message, error as Error)
     }
   }
@@ -56,7 +88,7 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
     await batch.done()
   }
 
-  for await (const batch of readBatches(assignment, { take, remember }, { ...limits, shards })) {
+  for await (const batch of readBatches(assignment, { take, remember, begin }, { ...limits, shards })) {
     if (failure) throw failure
     if (!batch.parts.length) continue
     await storing
@@ -65,8 +97,7 @@ export async function enrich(assignment: Assignment, { kind, steps, sink, limits
   }
 }
 
-function enrichBlock(kind: RecordKind, steps: readonly Step[], message: Delivered): StoredBlock {
-  const draft = new Draft(kind, openBlock(message))
+function enrichBlock(steps: readonly Step[], draft: Draft): StoredBlock {
   for (const step of steps) step.enrich(draft)
   const { block, written } = draft
   return { rows: block.rows, bytes: written.size ? block.with(written, new Writer(block.bytes.length * 2)) : block.bytes }

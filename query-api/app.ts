@@ -12,6 +12,7 @@ import { secure } from './plugins/security.ts'
 import { catalogRoute } from './routes/catalog.ts'
 import { completeRoute } from './routes/complete.ts'
 import { denialsRoute } from './routes/denials.ts'
+import { driftRoute } from './routes/drift.ts'
 import { healthRoutes } from './routes/health.ts'
 import { liveRoute } from './routes/live.ts'
 import { qualityRoute } from './routes/quality.ts'
@@ -32,6 +33,8 @@ export interface ApiOptions {
   staticDir?: string
   /** Names by which browsers may call the API, besides localhost. */
   allowedHosts?: readonly string[]
+  /** How long the enricher makes records wait for objects, milliseconds. */
+  objectsWaitMs?: number
   now?: () => number
 }
 
@@ -43,6 +46,7 @@ const routes = [
   topologyRoute,
   signalsRoute,
   denialsRoute,
+  driftRoute,
   recordsRoute,
   relatedRoute,
   liveRoute,
@@ -57,9 +61,10 @@ export function openApi({
   services = () => ({}),
   staticDir,
   allowedHosts = [],
+  objectsWaitMs,
   now = Date.now,
 }: ApiOptions): FastifyInstance {
-  const context: ApiContext = { clickhouse, log, bus, services, now }
+  const context: ApiContext = { clickhouse, log, bus, services, objectsWaitMs, now }
   const app = fastify({
     bodyLimit: maxBodyBytes,
     forceCloseConnections: true,

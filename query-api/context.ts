@@ -10,6 +10,8 @@ export interface ApiContext {
   bus?: Bus
   services: () => ServiceStatuses
   log: Logger
+  /** How long the enricher makes records wait for objects, milliseconds. */
+  objectsWaitMs?: number
   /** Milliseconds since 1970. */
   now: () => number
 }

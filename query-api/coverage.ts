@@ -23,7 +23,7 @@ const cached = new WeakMap<ClickHouse, Map<string, { at: number; value: Promise<
 /** What is known about the completeness of the plan's range. */
 export async function coverage(
   clickhouse: ClickHouse,
-  plan: Plan,
+  plan: Pick<Plan, 'kind' | 'from' | 'to'>,
   { now, signal }: { now: number; signal?: AbortSignal },
 ): Promise<Coverage> {
   const [watermark, losses] = await Promise.all([watermarkOf(clickhouse, plan.kind.name, now), lossesIn(clickhouse, plan, signal)])
@@ -54,7 +54,11 @@ async function readWatermark(clickhouse: ClickHouse, kind: string, now: number):
   return rows[0].sources > 0 ? writeTime(rows[0].watermark) : null
 }
 
-async function lossesIn(clickhouse: ClickHouse, { from, to }: Plan, signal?: AbortSignal): Promise<Pick<Coverage, 'lost' | 'gaps'>> {
+async function lossesIn(
+  clickhouse: ClickHouse,
+  { from, to }: Pick<Plan, 'from' | 'to'>,
+  signal?: AbortSignal,
+): Promise<Pick<Coverage, 'lost' | 'gaps'>> {
   const { rows } = await clickhouse.query<{ lost: number; gaps: number }>(
     `SELECT sumIf(count, known) AS lost, countIf(NOT known) AS gaps FROM loss
 WHERE time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUnixTimestamp64Micro({to:Int64})`,

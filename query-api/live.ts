@@ -5,6 +5,7 @@ import { parseFilter } from './filter/parse.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import { type Row, recordColumns, toRow } from './records.ts'
 import { statementSettings } from './query.ts'
+import { readVisible } from './visible.ts'
 
 export interface LiveBatch {
   rows: Row[]
@@ -17,6 +18,8 @@ export interface LiveOptions {
   kind: RecordKind
   where?: string
   signal: AbortSignal
+  /** How much later records come where they wait for the objects of their cluster. */
+  objectsWaitMs?: number
   everyMs?: number
   mostRows?: number
 }
@@ -30,10 +33,18 @@ const settleMs = { few: 2500, many: 7500 }
  * Records as they are stored, attributed, in the order they were received. They are read by `received`, a little behind the clock, because
  * blocks reach the table in batches.
  */
-export async function* live({ clickhouse, kind, where, signal, everyMs = 1000, mostRows = 200 }: LiveOptions): AsyncGenerator<LiveBatch> {
+export async function* live({
+  clickhouse,
+  kind,
+  where,
+  signal,
+  everyMs = 1000,
+  mostRows = 200,
+  objectsWaitMs = 0,
+}: LiveOptions): AsyncGenerator<LiveBatch> {
   const parameters = new Parameters()
   const filter = parseFilter(where ?? '', kind.fields)
-  const condition = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])].join(' AND ')
+  const wanted = [range(kind), ...(filter ? [`(${filterSql(filter, parameters)})`] : [])]
   const read = <T>(sql: string, from: number, to: number) =>
     clickhouse.query<T>(sql, {
       params: { ...parameters.values, from, to, oldest: from - latestSeconds * 1e6 },
@@ -41,13 +52,17 @@ export async function* live({ clickhouse, kind, where, signal, everyMs = 1000, m
       settings: statementSettings,
     })
 
-  const settled = async () => (Date.now() - settleMs[await howMany(clickhouse, kind, signal)]) * 1000
+  const settled = async () => {
+    const [many, waits] = await Promise.all([howMany(clickhouse, kind, signal), objectsWaitMs > 0 && waitsForObjects(clickhouse, signal)])
+    return (Date.now() - settleMs[many] - (waits ? objectsWaitMs : 0)) * 1000
+  }
 
   for (let from = await settled(); !signal.aborted;) {
     await sleep(everyMs, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
     const to = await settled()
     if (to <= from) continue
+    const condition = [...wanted, (await readVisible(clickhouse)).condition(kind, 'time') ?? []].flat().join(' AND ')
     const { rows } = await read<Record<string, unknown>>(
       `SELECT ${recordColumns(kind)} FROM ${kind.name} WHERE ${condition} ORDER BY ${clock(kind)} DESC LIMIT ${mostRows}`,
       from,
@@ -70,6 +85,13 @@ async function howMany(clickhouse: ClickHouse, { name, measures }: RecordKind, s
     { signal, settings: statementSettings },
   )
   return rows[0].most < manyRecords * 60 ? 'few' : 'many'
+}
+
+/** Records wait for the objects of clusters of which it is told up to when these are complete. */
+async function waitsForObjects(clickhouse: ClickHouse, signal: AbortSignal): Promise<boolean> {
+  const sql = "SELECT count() AS clusters FROM object WHERE kind = 'cluster'"
+  const { rows } = await clickhouse.query<{ clusters: number }>(sql, { signal, settings: statementSettings })
+  return rows[0].clusters > 0
 }
 
 /** Objects have no time of receipt; they are noticed here. */

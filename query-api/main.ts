@@ -9,6 +9,8 @@ export interface ApiConfig {
   host: string
   port: number
   allowed_hosts: string[]
+  /** How long the enricher makes records wait for objects, milliseconds. */
+  objectsWaitMs?: number
 }
 
 const staticDir = fileURLToPath(new URL('../dashboards/dist', import.meta.url))
@@ -18,7 +20,15 @@ export async function runApi(
   { clickhouse, bus, options }: { clickhouse: ClickHouse; bus: Bus; options: ApiConfig },
   { log, signal, status, statuses }: ServiceContext,
 ): Promise<void> {
-  const app = openApi({ clickhouse, bus, log, services: statuses, staticDir, allowedHosts: options.allowed_hosts })
+  const app = openApi({
+    clickhouse,
+    bus,
+    log,
+    services: statuses,
+    staticDir,
+    allowedHosts: options.allowed_hosts,
+    objectsWaitMs: options.objectsWaitMs,
+  })
   await app.listen({ host: options.host, port: options.port }).catch(error => {
     throw listenError(error as NodeJS.ErrnoException, options)
   })

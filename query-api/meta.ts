@@ -8,6 +8,8 @@ export interface Meta extends Coverage {
   /** Whether some metric is an estimate; `estimates` says which, with its error. */
   approximate: boolean
   estimates: Record<string, string>
+  /** The window in the range that is attributed again at present: of each hour the answer has what was known before, or all that is known now. */
+  reattribution?: { from: string; to: string }
   /** What was answered: the range that was asked for, widened to whole intervals. */
   from: string
   to: string
@@ -35,6 +37,7 @@ export function mergeMeta([first, ...others]: readonly Meta[]): Meta {
       to: one.to > other.to ? one.to : other.to,
       partial: [...new Set([...one.partial, ...other.partial])].sort(),
       truncated: one.truncated || other.truncated,
+      reattribution: one.reattribution ?? other.reattribution,
       sql: `${one.sql};\n\n${other.sql}`,
       params: { ...one.params, ...other.params },
       elapsed_ms: Math.max(one.elapsed_ms, other.elapsed_ms),

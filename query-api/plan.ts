@@ -44,6 +44,16 @@ export interface Plan {
   compare?: number
   /** Adds when each group was first and last seen, to the interval. */
   seen?: boolean
+  /** By what rows are grouped in place of `by`, of which each group then has the values of one of its rows. */
+  group?: { fields: readonly string[]; sql: string }
+  /** Whether several exporters told of the range, so that each has a share in what they told. */
+  shared?: boolean
+  /** Whether the range has views that count only where they are alone; as if it had, when that is not known. */
+  last?: boolean
+  /** Adds a row of each group over the whole range, with the earliest of all times; and one of everything. */
+  totals?: boolean
+  /** SQL of what rows are to be seen of, while some are attributed again. */
+  visible?: string
 }
 
 export const queryLimits = { dimensions: 8, metrics: 10, rows: 10_000, points: 10_000 } as const
@@ -59,10 +69,24 @@ export interface PlanOptions {
   /** Most rows of the answer. */
   rows?: number
   seen?: boolean
+  group?: Group
+  /** Adds a row of each group over the whole range to its points; with `group` and `every` only. */
+  totals?: boolean
+}
+
+/** A number that says which rows are of one group, where that is not what `by` says. */
+export interface Group {
+  fields: readonly string[]
+  /** `stored` when a rollup is asked. */
+  sql(stored: boolean): string
 }
 
 /** Decides which table answers. Throws QueryError or FilterError; `now` is in milliseconds. */
-export function planQuery(query: Query, now: number, { dimensions = queryLimits.dimensions, seen = false }: PlanOptions = {}): Plan {
+export function planQuery(
+  query: Query,
+  now: number,
+  { dimensions = queryLimits.dimensions, seen = false, group, totals }: PlanOptions = {},
+): Plan {
   const metrics = readMetrics(query.metrics)
   const kind = kindOf(query.kind, metrics)
   const by = readDimensions(kind, query.by ?? [], dimensions)
@@ -71,7 +95,11 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   const { every, top, compare } = query
   checkWithin(metrics, by, filter, top)
   if (top !== undefined && by.length === 0) throw new QueryError('top', 'needs a dimension in by')
-  const resolution = chooseResolution(kind, [...by, ...(filter ? fieldsOf(filter) : [])], { ...range, every, now })
+  const resolution = chooseResolution(kind, [...by, ...(group?.fields ?? []), ...(filter ? fieldsOf(filter) : [])], {
+    ...range,
+    every,
+    now,
+  })
   const table =
     resolution === 0
       ? kind.name
@@ -82,7 +110,9 @@ export function planQuery(query: Query, now: number, { dimensions = queryLimits.
   const aligned = align(range, every ?? resolution)
   checkPoints(aligned, every)
   checkCompare(aligned, compare, every ?? resolution)
-  return { kind, table, resolution, interval: resolution || intervalOf(every), ...aligned, metrics, by, filter, every, top, compare, seen }
+  const interval = resolution || intervalOf(every)
+  const grouped = group && { fields: group.fields, sql: group.sql(resolution > 0) }
+  return { kind, table, resolution, interval, ...aligned, metrics, by, filter, every, top, compare, seen, group: grouped, totals }
 }
 
 function readMetrics(names: string[]): Metric[] {

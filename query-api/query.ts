@@ -1,11 +1,15 @@
 import type { ClickHouse } from '../runtime/clickhouse/client.ts'
 import type { FieldType } from '../schema/field.ts'
+import type { Metric } from '../schema/metric.ts'
 import { coverage } from './coverage.ts'
+import { sharedError } from './exporters.ts'
+import { mayBeShared, presentIn } from './present.ts'
 import type { Meta } from './meta.ts'
 
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
-import { otherGroup, toSql } from './sql.ts'
+import { groupName, otherGroup, toSql } from './sql.ts'
 import { writeTime } from './time.ts'
+import { type Visible, keepingTo } from './visible.ts'
 import { jsonValue } from './value.ts'
 
 export interface Column {
@@ -30,21 +34,28 @@ export interface Asking {
   now?: number
   /** Aborted when nobody waits for the answer any more. */
   signal?: AbortSignal
+  /** What is seen of records that are attributed again; found out when absent. */
+  visible?: Visible
 }
 
 /** Bounds of every statement of the API. Only what is said to be read-only is cancelled when its client leaves. */
 export const statementSettings = { max_execution_time: 20, readonly: '2', cancel_http_readonly_queries_on_client_close: 1 } as const
 
 /** Answers a question. Throws QueryError or FilterError when it can not be asked so. */
-export async function ask(query: Query, { clickhouse, now = Date.now(), signal }: Asking, options: PlanOptions = {}): Promise<Answer> {
+export async function ask(query: Query, asking: Asking, options: PlanOptions = {}): Promise<Answer> {
+  const { clickhouse, now = Date.now(), signal } = asking
   const most = options.rows ?? queryLimits.rows
-  const plan = planQuery(query, now, options)
+  const planned = planQuery(query, now, options)
+  const { visible } = await keepingTo(asking)
+  const condition = visible.condition(planned.kind, planned.resolution > 0 ? 'bucket' : 'time')
+  const plan = { ...planned, visible: condition, ...(await presentIn(clickhouse, planned, now)) }
   const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),
     coverage(clickhouse, plan, { now, signal }),
   ])
   const columns = columnsOf(plan)
+  const estimates = estimatesOf(plan)
   const rows = result.rows.slice(0, most).map(row => columns.map(column => cell(column, row[column.name], plan)))
   return {
     columns,
@@ -52,9 +63,10 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
     meta: {
       table: plan.table,
       resolution: plan.resolution,
-      approximate: plan.metrics.some(({ approximate }) => approximate),
-      estimates: Object.fromEntries(plan.metrics.flatMap(({ name, approximate }) => (approximate ? [[name, approximate]] : []))),
+      approximate: Object.keys(estimates).length > 0,
+      estimates,
       ...covered,
+      reattribution: visible.window(plan.kind, plan),
       from: writeTime(plan.from),
       to: writeTime(plan.to),
       partial: partialPoints(plan, covered.watermark, now),
@@ -67,15 +79,27 @@ export async function ask(query: Query, { clickhouse, now = Date.now(), signal }
   }
 }
 
+/** Which metrics are estimates, with their error. */
+function estimatesOf({ kind, metrics, shared }: Plan): Record<string, string> {
+  const errorOf = (metric: Metric) => metric.approximate ?? (shared && mayBeShared({ kind, metrics: [metric] }) ? sharedError : undefined)
+  return Object.fromEntries(
+    metrics.flatMap(metric => {
+      const error = errorOf(metric)
+      return error ? [[metric.name, error]] : []
+    }),
+  )
+}
+
 const seenColumns: Column[] = [
   { name: 'first_seen', type: 'time' },
   { name: 'last_seen', type: 'time' },
 ]
 
-function columnsOf({ every, by, metrics, compare, kind, seen }: Plan): Column[] {
+function columnsOf({ every, by, metrics, compare, kind, seen, group }: Plan): Column[] {
   const metricColumn = (suffix: string) => metrics.map(({ name, unit }) => ({ name: name + suffix, type: 'number' as const, unit }))
   return [
     ...(every ? [{ name: 'time', type: 'time' as const }] : []),
+    ...(group ? [{ name: groupName, type: 'label' as const }] : []),
     ...by.map(name => ({ name, type: kind.fields[name].type, unit: kind.fields[name].unit })),
     ...metricColumn(''),
     ...(compare ? metricColumn('_before') : []),
@@ -99,6 +123,9 @@ function partialPoints({ from, to, every }: Plan, watermark: string | null, now:
   for (let point = first; point < to; point += length) points.push(writeTime(point))
   return points
 }
+
+/** The time of a row that is of the whole range. */
+export const wholeRange = writeTime(0)
 
 /** The rows of an answer by the names of its columns. */
 export function named(answer: Answer): Record<string, Cell>[] {

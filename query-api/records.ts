@@ -6,6 +6,7 @@ import type { Asking } from './query.ts'
 import { statementSettings } from './query.ts'
 import { readRange } from './range.ts'
 import { jsonValue } from './value.ts'
+import { keepingTo } from './visible.ts'
 
 /** A record with `id`, which is the same whenever the record is read. */
 export type Row = Record<string, unknown> & { id: string }
@@ -36,20 +37,29 @@ interface Cursor {
 const firstWindowMicros = 60e6
 const windowGrowth = 8
 
+/** Of which attribution a record is says nothing of it. */
+const notOfRecord = ['revision', 'provisional']
+
+/** The number that stands for the whole record. */
+export function recordId({ fields }: RecordKind): string {
+  const own = Object.keys(fields).filter(name => !notOfRecord.includes(name))
+  return `lower(hex(cityHash64(${own.join(', ')})))`
+}
+
 /** The columns of a kind as the API gives them, and the number that stands for the whole record. */
-export function recordColumns({ fields }: RecordKind): string {
-  const names = Object.keys(fields)
-  return [...names, 'toUnixTimestamp64Micro(time) AS time_micros', `lower(hex(cityHash64(${names.join(', ')}))) AS id`].join(', ')
+export function recordColumns(kind: RecordKind): string {
+  return [...Object.keys(kind.fields), 'toUnixTimestamp64Micro(time) AS time_micros', `${recordId(kind)} AS id`].join(', ')
 }
 
 /** Newest first. Only as much is read as the page needs: the times first, in windows that grow, then the records of those times. */
 export async function readRecords(kind: RecordKind, query: RecordsQuery, asking: Asking): Promise<Page> {
   const { now = Date.now(), clickhouse, signal } = asking
+  const { visible } = await keepingTo(asking)
   const range = readRange(kind.replacing ? { from: 'now-400d', ...query } : query, now)
   const cursor = query.cursor === undefined ? undefined : readCursor(query.cursor)
   const parameters = new Parameters()
   const filter = parseFilter(query.where ?? '', kind.fields, now)
-  const where = filter ? `(${filterSql(filter, parameters)})` : '1'
+  const where = [filter && `(${filterSql(filter, parameters)})`, visible.condition(kind, 'time')].filter(Boolean).join(' AND ') || '1'
   const source: Source = { asking, table: `${kind.name}${kind.replacing ? ' FINAL' : ''}`, where, params: parameters.values }
   const to = Math.min(range.to, cursor ? cursor.time + 1 : Infinity)
   const from = await oldestNeeded(source, { from: range.from, to, count: query.limit + 1 + (cursor?.sent ?? 0) })

@@ -4,6 +4,7 @@ import { type Asking, statementSettings } from './query.ts'
 import { readRange } from './range.ts'
 import { type Row, recordColumns, toRow } from './records.ts'
 import { readTime, timeForms } from './time.ts'
+import { type Visible, keepingTo } from './visible.ts'
 
 /** Kinds of record that speak of exchanges. */
 export const relatedKinds = ['flow', 'request', 'span'] as const
@@ -52,6 +53,8 @@ interface Found {
   micros: number
 }
 
+type Keeping = Asking & { visible: Visible }
+
 const mostConversations = 32
 const keyOf = ({ kind, row }: Found) => `${kind}/${row.id}`
 
@@ -59,7 +62,8 @@ const keyOf = ({ kind, row }: Found) => `${kind}/${row.id}`
  * A record and those that speak of the same exchange: first by the ids it has, then by the conversations of all that were found.
  * Rejects with NotFound when no such record is there any more.
  */
-export async function related(query: RelatedQuery, asking: Asking): Promise<RelatedAnswer> {
+export async function related(query: RelatedQuery, given: Asking): Promise<RelatedAnswer> {
+  const asking = await keepingTo(given)
   const record = await findRecord(query, asking)
   const around = { micros: record.micros, limit: query.limit + 2 }
   const byId = await Promise.all(lookups(record).map(lookup => lookUp(lookup, { ...around, seconds: query.window }, asking)))
@@ -81,10 +85,13 @@ export async function related(query: RelatedQuery, asking: Asking): Promise<Rela
   }
 }
 
-async function findRecord({ kind, id, ...query }: RelatedQuery, { clickhouse, now = Date.now(), signal }: Asking): Promise<Found> {
+async function findRecord(
+  { kind, id, ...query }: RelatedQuery,
+  { clickhouse, now = Date.now(), signal, visible }: Keeping,
+): Promise<Found> {
   const { from, to } = query.time === undefined ? readRange(query, now) : momentOf(query.time, now)
   const { rows } = await clickhouse.query<Record<string, unknown>>(
-    `SELECT ${columnsOf(kind)} FROM ${kind} WHERE ${between} AND id = {id:String} LIMIT 1`,
+    `SELECT ${columnsOf(kind)} FROM ${kind} WHERE ${seenBetween(kind, visible)} AND id = {id:String} LIMIT 1`,
     { params: { from, to, id }, signal, settings: statementSettings },
   )
   if (rows.length === 0) throw new NotFound(`there is no ${kind} ${JSON.stringify(id)} at that time`)
@@ -98,6 +105,7 @@ function momentOf(time: string, now: number): { from: number; to: number } {
 }
 
 const between = 'time >= fromUnixTimestamp64Micro({from:Int64}) AND time < fromUnixTimestamp64Micro({to:Int64})'
+const seenBetween = (kind: RelatedKind, visible: Visible) => [between, visible.condition(kinds[kind], 'time') ?? []].flat().join(' AND ')
 const columnsOf = (kind: RelatedKind) => `${recordColumns(kinds[kind])}, conversation`
 
 const foundOf = (kind: RelatedKind, row: Record<string, unknown>): Found => ({
@@ -148,10 +156,10 @@ interface Around {
 }
 
 /** Those that are nearest in time. */
-async function lookUp(lookup: Lookup, { micros, seconds, limit }: Around, { clickhouse, signal }: Asking): Promise<Found[]> {
+async function lookUp(lookup: Lookup, { micros, seconds, limit }: Around, { clickhouse, signal, visible }: Keeping): Promise<Found[]> {
   const { sql, params } = 'field' in lookup ? idSql(lookup) : conversationSql(lookup.conversations)
   const { rows } = await clickhouse.query<Record<string, unknown>>(
-    `SELECT ${columnsOf(lookup.kind)} FROM ${lookup.kind} WHERE ${between} AND ${sql}
+    `SELECT ${columnsOf(lookup.kind)} FROM ${lookup.kind} WHERE ${seenBetween(lookup.kind, visible)} AND ${sql}
 ORDER BY abs(time_micros - {micros:Int64}), time, id LIMIT ${limit}`,
     {
       params: { ...params, micros, from: micros - seconds * 1e6, to: micros + seconds * 1e6 + 1 },

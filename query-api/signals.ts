@@ -1,7 +1,8 @@
-import { type End, type Level, endOf, fieldsOfBothEnds, fieldsOfEnd } from './end.ts'
+import { type End, type Level, better, endNumber, endOf, fieldsOfBothEnds, fieldsOfEnd } from './end.ts'
 import { type Meta, mergeMeta } from './meta.ts'
-import { type Answer, type Asking, type Cell, ask, named, pointsOf } from './query.ts'
+import { type Answer, type Asking, type Cell, ask, named, pointsOf, wholeRange } from './query.ts'
 import { pointLength } from './range.ts'
+import { keepingTo } from './visible.ts'
 import { whereOf } from './where.ts'
 
 export const signalGroups = ['workload', 'namespace', 'service', 'edge'] as const
@@ -43,19 +44,26 @@ export interface SignalsAnswer {
 }
 
 /** Golden signals per workload, namespace or service that is called, or per edge, with the busiest first. */
-export async function signals(query: SignalsQuery, asking: Asking): Promise<SignalsAnswer> {
+export async function signals(query: SignalsQuery, given: Asking): Promise<SignalsAnswer> {
+  const asking = await keepingTo(given)
   const { from, to, where, limit } = query
   const every = query.every ?? pointLength(query, asking.now)
   const level: Level = query.by === 'edge' ? 'workload' : query.by
   const by = query.by === 'edge' ? fieldsOfBothEnds(level) : fieldsOfEnd('dst', level)
+  const group = query.by === 'edge' ? `cityHash64(${endNumber('src', level)}, ${endNumber('dst', level)})` : endNumber('dst', level)
   const filters = whereOf(where, asking.now)
   const forward = where?.trim() ? `(${where}) AND orientation != reply` : 'orientation != reply'
-  const asked = (metrics: readonly string[], where: string | undefined, every?: number) =>
-    ask({ from, to, by, where, metrics: [...metrics], every }, asking, { dimensions: by.length, rows: mostRows })
+  const asked = (metrics: readonly string[], where: string | undefined, totals = false) =>
+    ask({ from, to, by, where, metrics: [...metrics], every }, asking, {
+      dimensions: by.length,
+      rows: mostRows,
+      group: { fields: by, sql: () => group },
+      totals,
+    })
   // Counts add up over time; ratios and latencies do not, so those of the whole range are asked for.
   const answers = await Promise.all([
-    ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward, every), asked(flowMetrics.slice(2), forward, every)] : []),
-    ...(filters.request ? [asked(requestMetrics, where), asked(drawn.request, where, every)] : []),
+    ...(filters.flow ? [asked(flowMetrics.slice(0, 2), forward), asked(flowMetrics.slice(2), forward)] : []),
+    ...(filters.request ? [asked(requestMetrics, where, true)] : []),
   ])
   return merge(answers, { by: query.by, level, limit, every })
 }
@@ -77,7 +85,7 @@ function merge(answers: readonly Answer[], shape: Shape): SignalsAnswer {
     shape.every,
   )
   const groups = new Map<string, Signals>()
-  for (const answer of answers) for (const row of named(answer)) add(row, { groups, times, shape })
+  for (const answer of answers) for (const row of named(answer)) if (!isOfEverything(row)) add(row, { groups, times, shape })
   const rows = [...groups.values()].sort(busiestFirst).slice(0, shape.limit)
   return { times, rows, meta: { ...meta, truncated: meta.truncated || groups.size > rows.length } }
 }
@@ -85,13 +93,17 @@ function merge(answers: readonly Answer[], shape: Shape): SignalsAnswer {
 const busiestFirst = ({ metrics: a }: Signals, { metrics: b }: Signals) =>
   Number(b.requests) - Number(a.requests) || Number(b.flows) - Number(a.flows)
 
+const isOfEverything = ({ time, pair }: Row) => time === wholeRange && pair === '0'
+
 function add(row: Row, { groups, times, shape }: { groups: Map<string, Signals>; times: string[]; shape: Shape }): void {
   const target = endOf(row, 'dst', shape.level)
   const source = shape.by === 'edge' ? endOf(row, 'src', shape.level) : undefined
   const key = JSON.stringify([source?.id, target.id])
   const group = groups.get(key) ?? nothingYet(target, source, times.length)
+  group.target = better(group.target, target, shape.level)
+  if (source) group.source = better(group.source!, source, shape.level)
   groups.set(key, group)
-  if (row.time === undefined) Object.assign(group.metrics, pick(row, requestMetrics))
+  if (row.time === wholeRange) Object.assign(group.metrics, pick(row, requestMetrics))
   else addPoint(group, row, times.indexOf(String(row.time)))
 }
 

@@ -1,6 +1,6 @@
 import type { Fields } from '../schema/field.ts'
 import { kinds } from '../schema/record.ts'
-import { type Pairing, pairings, spanEdge } from '../schema/span-edge.ts'
+import { type Pairing, pairings, spanEdge, spanEndFields } from '../schema/span-edge.ts'
 import { type End, endFields, endOf } from './end.ts'
 import { FilterError } from './filter/error.ts'
 import { parseFilter } from './filter/parse.ts'
@@ -46,10 +46,12 @@ export function isAboutSpanEdges(where: string | undefined, now?: number): boole
 const minute = 60e6
 const level = 'service'
 
+const ofSpans = endFields[level].filter(name => name !== 'cluster' && (spanEndFields as readonly string[]).includes(name))
+
 /** An end that is known by the name its spans give it alone keeps that name; of one that is known better it would tell apart what is one. */
 const endSql = (end: 'src' | 'dst') => [
   `if(${end}_cluster = '' AND ${end}_namespace != '', cluster, toString(${end}_cluster)) AS ${end}_end_cluster`,
-  ...endFields[level].filter(name => name !== 'cluster').map(name => `${end}_${name}`),
+  ...ofSpans.map(name => `${end}_${name}`),
   `if(${['service', 'workload', 'namespace'].map(name => `${end}_${name} = ''`).join(' AND ')}, toString(${end}_name), '') AS ${end}_end_name`,
 ]
 const keysOf = (end: 'src' | 'dst') => endSql(end).map(column => column.split(' AS ').at(-1)!)

@@ -3,6 +3,7 @@ import type { RankingName } from '../schema/ranking.ts'
 import { Parameters, filterSql } from './filter/sql.ts'
 import type { Plan } from './plan.ts'
 import { asksForPolicy, policyFields, policyOfEdge, withPolicy } from './policy.ts'
+import { shareColumns, sharedSql, sharesSql } from './exporters.ts'
 import { type Best, amongSql, bestViews, countsSql, rankingColumns, sharedConditions } from './view.ts'
 
 export interface Statement {
@@ -22,17 +23,36 @@ export function toSql(plan: Plan, limit: number): Statement {
   const where = plan.filter && filterSql(plan.filter, parameters)
   const names = rankingsOf(plan.metrics)
   const policy = asksForPolicy(plan.by, names)
-  const best = bestViews(names, policy ? { denials: policyOfEdge } : {})
+  const best = bestViews(names, { last: plan.last ?? true, more: policy ? { denials: policyOfEdge } : {} })
   const counted = countedSql(plan, names, best)
-  const apart = policy || plan.top !== undefined
+  const apart = policy || plan.shared || plan.top !== undefined
   const parts: [name: string, sql: string][] = [
     ['views', viewsSql(plan, names, where)],
     ...best.map(({ name, sql }): [string, string] => [name, sql]),
-    ...(apart ? [['counted', `SELECT ${policy ? withPolicy : '*'}\nFROM ${counted}`] as [string, string]] : []),
+    ...(plan.shared ? [['shares', sharesSql] as [string, string]] : []),
+    ...(apart ? [['counted', `SELECT ${policy ? withPolicy : '*'}${sharesOf(plan)}\nFROM ${counted}`] as [string, string]] : []),
     ...(plan.top === undefined ? [] : [['top', topSql(plan)] as [string, string]]),
   ]
   const ctes = parts.map(([name, sql]) => `${name} AS (\n${indent(sql)}\n)`)
   return { sql: `WITH\n${ctes.join(',\n')}\n${answerSql(plan, apart ? 'counted' : counted, limit)}`, params: parameters.values }
+}
+
+/** The rows of a plan without rankings: for each group the values of one of its rows, and what each view of it has, with the number of its records. */
+export function viewsStatement(plan: Plan, view: readonly string[], limit: number): Statement {
+  const parameters = new Parameters()
+  const where = plan.filter && filterSql(plan.filter, parameters)
+  const views = viewsSql({ ...plan, by: [...new Set([...plan.by, ...view])] }, [], where)
+  const ofViews = [groupColumn, 'sum(measured_records) AS records', ...[...view, ...plan.by].map(name => `any(${name}) AS any_${name}`)]
+  // One number in place of the columns: a label's hash is taken once for each entry of its dictionary.
+  const hash = view.map(name => `cityHash64('${name}', ${name})`).join(' + ')
+  const ofGroups = [
+    `toString(${groupColumn}) AS ${groupName}`,
+    ...plan.by.map(name => `any(any_${name}) AS ${name}`),
+    `groupArray((${[...view.map(name => `any_${name}`), 'records'].join(', ')})) AS seen_by`,
+  ]
+  const inner = `SELECT ${ofViews.join(', ')}\nFROM (\n${indent(views)}\n)\nGROUP BY ${groupColumn}, ${hash}`
+  const sql = `SELECT\n${indent(ofGroups.join(',\n'))}\nFROM (\n${indent(inner)}\n)\nGROUP BY ${groupColumn}\nLIMIT ${limit}`
+  return { sql, params: parameters.values }
 }
 
 const indent = (sql: string) => sql.replace(/^/gm, '  ')
@@ -61,9 +81,16 @@ function measuresOf(metrics: readonly Metric[]): string[] {
 const measured = (measure: string) => `measured_${measure}`
 
 /** The rows that count in some metric, with the best views of their edges. */
-function countedSql({ metrics }: Plan, names: RankingName[], best: Best[]): string {
+function countedSql({ metrics, shared }: Plan, names: RankingName[], best: Best[]): string {
   const where = countsAll(metrics) || names.length === 0 ? [] : [`WHERE ${names.map(countsSql).join(' OR ')}`]
-  return ['views', ...best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`), ...where].join('\n')
+  const shares = shared ? ['LEFT JOIN shares USING (bucket_edge, teller)'] : []
+  return ['views', ...best.map(({ name, edge }) => `JOIN ${name} USING ${edge}`), ...shares, ...where].join('\n')
+}
+
+/** The measures with the shares of exporters; rows are counted as they came. */
+function sharesOf({ shared, metrics }: Plan): string {
+  const measures = measuresOf(metrics).filter(name => name !== 'records')
+  return shared ? ` REPLACE (${measures.map(name => sharedSql(measured(name))).join(', ')})` : ''
 }
 
 /** The one order of views that all metrics share, so that only rows that count need be kept. */
@@ -75,6 +102,12 @@ function onlyRanking(metrics: readonly Metric[]): RankingName | undefined {
 /** Whether some metric counts every row, so that none may be left out. */
 const countsAll = (metrics: readonly Metric[]) =>
   metrics.some(({ calculation }) => 'all' in calculation || ('quantile' in calculation && !calculation.ranking))
+
+/** The number by which rows are grouped, where it is not what they are asked by. */
+const groupColumn = 'ends'
+
+/** Its column in the answer. */
+export const groupName = 'pair'
 
 function timeColumns({ every, compare, from }: Plan): string[] {
   const before = compare ? [`bucket < ${time(from)} AS before`] : []
@@ -98,15 +131,24 @@ function viewsSql(plan: Plan, names: RankingName[], where: string | undefined): 
   const columns = [
     ...new Set([...by, ...policyFields(by, names)]),
     ...measuresOf(metrics).map(name => `${name} AS ${measured(name)}`),
-    ...rankingColumns(names, { kind: plan.kind.name as 'flow' | 'request', by, met: sharedConditions(among), stored: plan.resolution > 0 }),
+    ...rankingColumns(names, {
+      kind: plan.kind.name as 'flow' | 'request',
+      by: [...by, ...(plan.group?.fields ?? [])],
+      met: sharedConditions(among),
+      stored: plan.resolution > 0,
+      last: plan.last ?? true,
+    }),
   ]
-  const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns].join(',\n'))}`
-  const conditions = [rangeSql(plan), ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
+  if (plan.shared) columns.push(...shareColumns)
+  const grouped = plan.group ? [`${plan.group.sql} AS ${groupColumn}`] : []
+  const selected = `SELECT\n${indent([...timeColumns(plan), ...(plan.seen ? ['bucket'] : []), ...columns, ...grouped].join(',\n'))}`
+  const conditions = [rangeSql(plan), plan.visible, ...amongSql(among), where && `(${where})`].filter(Boolean).join('\n  AND ')
   if (plan.resolution > 0) return `${selected}\nFROM ${plan.table}\nWHERE ${conditions}`
-  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, columns.join(' ')))}\n)`
+  return `${selected}\nFROM (\n${indent(recordsSql(plan, conditions, [...columns, ...grouped].join(' ')))}\n)`
 }
 
-function rangeSql({ from, to, compare, resolution }: Plan): string {
+/** SQL of the condition that a row is of the range. */
+export function rangeSql({ from, to, compare, resolution }: Plan): string {
   const column = resolution > 0 ? 'bucket' : 'time'
   const range = (less: number) => `${column} >= ${time(from - less)} AND ${column} < ${time(to - less)}`
   return compare ? `(${range(0)} OR ${range(compare * 1e6)})` : range(0)
@@ -170,20 +212,22 @@ function topSql({ by, metrics, top, compare }: Plan): string {
 }
 
 function answerSql(plan: Plan, counted: string, limit: number): string {
-  const { by, metrics, every, top, compare } = plan
+  const { by, metrics, every, top, compare, group } = plan
   const times = every ? ['time'] : []
   const other = top ? ['other'] : []
-  const groups = top ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`) : by
+  const groups = top
+    ? by.map(name => `if(other, '${otherGroup}', toString(groups.${name})) AS ${name}`)
+    : [...(group ? [`toString(${groupColumn}) AS ${groupName}`] : []), ...by.map(name => (group ? `any(${name}) AS ${name}` : name))]
   const values = metrics.map(metric => `${metricSql(metric, metrics, compare ? 'NOT before' : undefined)} AS ${metric.name}`)
   const earlier = compare ? metrics.map(metric => `${metricSql(metric, metrics, 'before')} AS ${metric.name}_before`) : []
   const seen = plan.seen ? ['min(bucket) AS first_seen', 'max(bucket) AS last_seen'] : []
   const from = top ? `(\n  SELECT *, (${by.join(', ')}) NOT IN top AS other FROM counted\n) AS groups` : counted
-  const keys = [...times, ...other, ...by]
-  const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : [])]
+  const keys = [...times, ...other, ...(group ? [groupColumn] : by)]
+  const order = [...times, ...other, ...(by.length > 0 ? [`${metrics[0].name} DESC`, ...by] : group ? [groupColumn] : [])]
   return [
     `SELECT\n  ${[...times, ...groups, ...values, ...earlier, ...seen].join(',\n  ')}`,
     `FROM ${from}`,
-    ...(keys.length > 0 ? [`GROUP BY ${keys.join(', ')}`] : []),
+    ...(keys.length > 0 ? [`GROUP BY ${plan.totals ? `${groupColumn}, time WITH ROLLUP` : keys.join(', ')}`] : []),
     ...(order.length > 0 ? [`ORDER BY ${order.join(', ')}`] : []),
     `LIMIT ${limit}`,
   ].join('\n')

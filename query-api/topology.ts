@@ -1,8 +1,10 @@
-import { type Answer, type Asking, type Cell, ask, named } from './query.ts'
+import { type End, type Level, better } from './end.ts'
 import { type Meta, mergeMeta } from './meta.ts'
-import { type End, type Level, endOf, fieldsOfBothEnds } from './end.ts'
+import { type Answer, type Asking, ask, named } from './query.ts'
 import { type SpanEdge, isAboutSpanEdges, spanEdges } from './span-edges.ts'
+import { keepingTo } from './visible.ts'
 import { whereOf } from './where.ts'
+import { type Pair, type Witness, addWitnesses, pairGroup, pairs } from './witnesses.ts'
 
 export interface Port {
   port: number
@@ -31,6 +33,7 @@ export interface Edge {
   latency_p95: number | null
   latency_p99: number | null
   ports: Port[]
+  seen_by: Witness[]
   /** Requests, errors and latency are of spans, because nothing better saw any: calls by which halves of them made a span. */
   spans?: SpanEdge['spans']
   change?: Change
@@ -62,29 +65,32 @@ const exchanged = ['requests', 'errors', 'error_ratio', 'latency_p50', 'latency_
 const mostRows = 100_000
 
 /** Who calls whom: nodes, and edges from the client to the server. Between services spans tell what nothing else has seen. */
-export async function topology({ level, where, from, to }: TopologyQuery, asking: Asking): Promise<Topology> {
-  const ends = fieldsOfBothEnds(level)
+export async function topology({ level, where, from, to }: TopologyQuery, given: Asking): Promise<Topology> {
+  const asking = await keepingTo(given)
   const ofSpans = level === 'service' && isAboutSpanEdges(where, asking.now)
   const filters = whereOf(where, asking.now, ofSpans)
-  const asked = (metrics: readonly string[], by: string[]) =>
-    ask({ from, to, metrics: [...metrics], by, where }, asking, { dimensions: by.length, rows: mostRows })
-  const [flows, requests, spans] = await Promise.all([
-    Promise.all(filters.flow ? added.map(metrics => asked(metrics, [...ends, 'orientation', 'server_port', 'protocol'])) : []),
-    Promise.all(filters.request ? [asked(exchanged, ends)] : []),
+  const kinds = (['flow', 'request'] as const).filter(kind => filters[kind])
+  const asked = (metrics: readonly string[], kind: Witness['kind']) =>
+    ask({ from, to, metrics: [...metrics], where }, asking, { rows: mostRows, group: pairGroup(kind, level) })
+  const [known, flows, requests, spans] = await Promise.all([
+    Promise.all(kinds.map(kind => pairs({ kind, level, from, to, where }, asking, mostRows))),
+    Promise.all(filters.flow ? added.map(metrics => asked(metrics, 'flow')) : []),
+    Promise.all(filters.request ? [asked(exchanged, 'request')] : []),
     Promise.all(ofSpans ? [spanEdges({ from, to, where }, asking, mostRows)] : []),
   ])
+  const pairsOf = (kind: Witness['kind']) => known[kinds.indexOf(kind)].pairs
   const graph = new Graph(level)
-  for (const answer of flows) graph.addFlows(answer)
-  for (const answer of requests) graph.addRequests(answer)
+  for (const answer of flows) graph.addFlows(answer, pairsOf('flow'))
+  for (const answer of requests) graph.addRequests(answer, pairsOf('request'))
+  for (const { pairs } of known) graph.addWitnesses(pairs)
   for (const { edges } of spans) graph.addSpans(edges)
+  const meta = mergeMeta([...flows, ...requests, ...spans].map(({ meta }) => meta))
   return {
     nodes: [...graph.nodes.values()],
     edges: [...graph.edges.values()],
-    meta: mergeMeta([...flows, ...requests, ...spans].map(({ meta }) => meta)),
+    meta: { ...meta, truncated: meta.truncated || known.some(({ truncated }) => truncated) },
   }
 }
-
-type Row = Record<string, Cell>
 
 class Graph {
   readonly nodes = new Map<string, TopologyNode>()
@@ -95,20 +101,30 @@ class Graph {
     this.#level = level
   }
 
-  /** Replies are turned round: their source is the server. */
-  addFlows(answer: Answer): void {
+  addFlows(answer: Answer, pairs: ReadonlyMap<string, Pair>): void {
     for (const row of named(answer)) {
-      const reply = row.orientation === 'reply'
-      const edge = this.#edge(row, reply ? 'dst' : 'src', reply ? 'src' : 'dst')
+      const pair = pairs.get(String(row.pair))
+      if (!pair) continue
+      const edge = this.#edge(pair)
       for (const name of added.flat()) edge[name] += Number(row[name] ?? 0)
-      if (Number(row.server_port) > 0 && Number(row.flows) > 0) addPort(edge.ports, row)
+      if (pair.port > 0 && Number(row.flows) > 0) addPort(edge.ports, pair, Number(row.flows))
     }
   }
 
-  addRequests(answer: Answer): void {
+  addRequests(answer: Answer, pairs: ReadonlyMap<string, Pair>): void {
     for (const row of named(answer)) {
-      const edge = this.#edge(row, 'src', 'dst')
+      const pair = pairs.get(String(row.pair))
+      if (!pair) continue
+      const edge = this.#edge(pair)
       for (const name of exchanged) Object.assign(edge, { [name]: row[name] })
+    }
+  }
+
+  /** Of edges that are there: packets still addressed to a service, and what nothing counts of, make none. */
+  addWitnesses(pairs: ReadonlyMap<string, Pair>): void {
+    for (const { source, target, seen_by } of pairs.values()) {
+      const edge = this.edges.get(keyOf(source.id, target.id))
+      if (edge) addWitnesses(edge.seen_by, seen_by)
     }
   }
 
@@ -124,28 +140,30 @@ class Graph {
     }
   }
 
-  #edge(row: Row, from: 'src' | 'dst', to: 'src' | 'dst'): Edge {
-    return this.#edgeBetween(this.#add(endOf(row, from, this.#level)), this.#add(endOf(row, to, this.#level)))
+  #edge({ source, target }: Pair): Edge {
+    return this.#edgeBetween(this.#add(source), this.#add(target))
   }
 
   #edgeBetween(source: string, target: string): Edge {
-    const id = JSON.stringify([source, target])
+    const id = keyOf(source, target)
     const edge = this.edges.get(id) ?? emptyEdge(source, target)
     this.edges.set(id, edge)
     return edge
   }
 
   #add(node: End): string {
-    if (!this.nodes.has(node.id)) this.nodes.set(node.id, node)
+    const known = this.nodes.get(node.id)
+    this.nodes.set(node.id, known ? better(known, node, this.#level) : node)
     return node.id
   }
 }
 
-function addPort(ports: Port[], row: Row): void {
-  const { server_port: port, protocol } = row
+const keyOf = (source: string, target: string) => JSON.stringify([source, target])
+
+function addPort(ports: Port[], { port, protocol }: Pair, flows: number): void {
   const known = ports.find(other => other.port === port && other.protocol === protocol)
-  if (known) known.flows += Number(row.flows)
-  else ports.push({ port: Number(port), protocol: String(protocol), flows: Number(row.flows) })
+  if (known) known.flows += flows
+  else ports.push({ port, protocol, flows })
 }
 
 const emptyEdge = (source: string, target: string): Edge => ({
@@ -166,4 +184,5 @@ const emptyEdge = (source: string, target: string): Edge => ({
   latency_p95: null,
   latency_p99: null,
   ports: [],
+  seen_by: [],
 })

@@ -1,4 +1,4 @@
-import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, placeNumber, rankings, viewFields } from '../schema/ranking.ts'
+import { type Ranking, type RankingName, edgeNumber, finerEdgeFields, placeNumber, rankings, viewNumber } from '../schema/ranking.ts'
 
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 const oneOf = (values: readonly string[]) => (values.length === 1 ? `= ${text(values[0])}` : `IN (${values.map(text).join(', ')})`)
@@ -23,9 +23,9 @@ const restOf = (name: RankingName, met: readonly string[]) => amongOf(name).filt
  * Which view of its edge a row is, as a number: its rank, and a fraction that only decides between views that rank alike. Below 1 is what
  * does not count at all; `met` are conditions that hold for all rows.
  */
-function viewSql(name: RankingName, met: readonly string[]): string {
+function viewSql(name: RankingName, { met, last: hasLast }: RankedRows): string {
   const { order }: Ranking = rankings[name]
-  const last = lastOf(name)
+  const last = hasLast ? lastOf(name) : []
   const lasts = last.map((pattern, i) => `${patternSql(pattern)}, ${last.length - i}`)
   const ranks = order.map((pattern, i) => `${patternSql(pattern)}, ${last.length + order.length + 1 - i}`)
   const rest = restOf(name, met)
@@ -37,6 +37,7 @@ const lastOf = (name: RankingName) => (rankings[name] as Ranking).last ?? []
 
 function patternSql(pattern: Ranking['order'][number]): string {
   return Object.entries(pattern)
+    .filter(([, values]) => values)
     .map(([field, values]) => `${field} ${oneOf(values)}`)
     .join(' AND ')
 }
@@ -66,21 +67,25 @@ export interface RankedRows {
   met: readonly string[]
   /** Whether they are of a rollup, which has the edge and the place as columns. */
   stored: boolean
+  /** Whether some of them may be of views that count only where they are alone. */
+  last: boolean
 }
 
 /** Columns that rankings add to the rows. */
 export function rankingColumns(names: readonly RankingName[], rows: RankedRows): string[] {
   if (names.length === 0) return []
-  const { kind, met, stored } = rows
+  const { kind, last, stored } = rows
   const apart = names.filter(name => apartOf(name).length > 0)
-  const placed = names.some(name => lastOf(name).length > 0)
+  const placed = last && names.some(name => lastOf(name).length > 0)
   return [
     `${edgeSql(rows)} AS bucket_edge`,
     ...(placed ? [stored ? 'place' : `${placeNumber} AS place`, 'toUnixTimestamp(bucket) AS place_time'] : []),
     ...apart.map(name => `cityHash64(bucket_edge, ${apartOf(name).join(', ')}) AS ${edgeColumn(name)}`),
-    ...apart.filter(name => lastOf(name).length > 0).map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
-    `cityHash64(${viewFields[kind].join(', ')}) / 2e19 AS view`,
-    ...names.map(name => `${viewSql(name, met)} AS ${viewColumn(name)}`),
+    ...apart
+      .filter(name => last && lastOf(name).length > 0)
+      .map(name => `cityHash64(place, ${apartOf(name).join(', ')}) AS ${placeColumn(name)}`),
+    `${viewNumber(kind)} / 2e19 AS view`,
+    ...names.map(name => `${viewSql(name, rows)} AS ${viewColumn(name)}`),
   ]
 }
 
@@ -95,10 +100,13 @@ export interface Best {
  * One table for all rankings whose views compete in the same edges; `more` are further columns of a ranking's table. The best is never
  * from 0 to 1, so that it equals no view that does not count.
  */
-export function bestViews(names: readonly RankingName[], more: Partial<Record<RankingName, string>> = {}): Best[] {
+export function bestViews(
+  names: readonly RankingName[],
+  { last, more = {} }: { last: boolean; more?: Partial<Record<RankingName, string>> },
+): Best[] {
   const competing = Map.groupBy(names, edgeColumn)
   return [...competing].map(([edge, names]) => {
-    const columns = names.flatMap(name => [`${bestSql(name)} AS ${name}_best`, more[name] ?? []].flat())
+    const columns = names.flatMap(name => [`${bestSql(name, last)} AS ${name}_best`, more[name] ?? []].flat())
     return { name: `best_of_${edge}`, edge, sql: `SELECT ${[edge, ...columns].join(', ')}\nFROM views\nGROUP BY ${edge}` }
   })
 }
@@ -107,8 +115,8 @@ export function bestViews(names: readonly RankingName[], more: Partial<Record<Ra
 const pointsApart = 60
 
 /** A view that counts only where it is alone is no edge's best where a better one is between the same workloads at about that time. */
-function bestSql(name: RankingName): string {
-  const [best, last] = [`max(${viewColumn(name)})`, lastOf(name).length]
+function bestSql(name: RankingName, hasLast: boolean): string {
+  const [best, last] = [`max(${viewColumn(name)})`, hasLast ? lastOf(name).length : 0]
   if (last === 0) return `greatest(${best}, 1)`
   const near = `RANGE BETWEEN ${pointsApart} PRECEDING AND ${pointsApart} FOLLOWING`
   const nearby = `max(${best}) OVER (PARTITION BY any(${placeColumn(name)}) ORDER BY any(place_time) ${near})`
@@ -117,3 +125,9 @@ function bestSql(name: RankingName): string {
 
 /** Whether a row is of the view that counts. */
 export const countsSql = (name: RankingName) => `${viewColumn(name)} = ${name}_best`
+
+/** SQL of the condition that a row may be of a view that counts only where it is alone in some ranking of its kind. */
+export function lastSql(kind: 'flow' | 'request'): string {
+  const patterns = Object.values<Ranking>(rankings).flatMap(ranking => (ranking.kind === kind ? (ranking.last ?? []) : []))
+  return [...new Set(patterns.map(({ source, server_port, layer }) => `(${patternSql({ source, server_port, layer })})`))].join(' OR ')
+}

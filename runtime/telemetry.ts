@@ -10,6 +10,7 @@ export const discardReasons = {
   unknown_kind: 'Nothing weir keeps is told by it: a message or metric of another kind.',
   interim: 'An entry about something still going on, which a later one counts.',
   out_of_order: 'A point older than the last of its series, which has what it counted.',
+  no_baseline: 'A count since the beginning of a flow that began before weir listened; its row counts nothing, the next one what is new.',
   no_value: 'A point without a value: not a number, below zero for a counter, or the marker that its series ended.',
   not_wanted: 'The configuration leaves out what has this name.',
   no_template: 'Data came whose template never did.',

@@ -1,6 +1,7 @@
 import { communityId, communityIdOver } from './community-id.ts'
 import { type Field, type FieldType, clickhouseTypes } from './field.ts'
 import { edgeNumber, placeNumber } from './ranking.ts'
+import { reattributionDays, reattributionTable } from './reattribution.ts'
 import { type Measure, type RecordKind, kinds } from './record.ts'
 import { spanEdge, spanEdgeDays } from './span-edge.ts'
 
@@ -258,19 +259,34 @@ const spanEdgeTable = (days: number): TableDefinition => ({
   settings: { non_replicated_deduplication_window: deduplicationWindow, ttl_only_drop_parts: 1 },
 })
 
+const reattributionDefinition = (days: number): TableDefinition => ({
+  name: reattributionTable.name,
+  about: reattributionTable.about,
+  columns: reattributionTable.columns,
+  engine: 'ReplacingMergeTree(step)',
+  partitionBy: 'tuple()',
+  primaryKey: reattributionTable.order,
+  orderBy: reattributionTable.order,
+  ttl: daysAfter('toDateTime(changed)', days),
+  settings: { non_replicated_deduplication_window: deduplicationWindow },
+})
+
 const rolledUp = (kind: RecordKind) => (kind.measures ? rollups : [])
 
 /** Every table, the finer before the coarser. `days` says how long tables keep, where the schema should not. */
-export function tables({ of = Object.values(kinds), days = {} }: TablesOptions = {}): TableDefinition[] {
+export function tables({ of, days = {} }: TablesOptions = {}): TableDefinition[] {
   const kept = <T extends { days: number }>(table: string, what: T): T => ({ ...what, days: days[table] ?? what.days })
-  return of.flatMap(kind => [
+  const ofKind = (kind: RecordKind) => [
     recordTable(kept(kind.name, kind)),
     ...rolledUp(kind).map(rollup => rollupDefinition(kind, kept(rollupTable(kind, rollup), rollup))),
     ...(kind.name === 'span' ? [spanEdgeTable(days[spanEdge.name] ?? spanEdgeDays)] : []),
-  ])
+  ]
+  if (of) return of.flatMap(ofKind)
+  return [...Object.values(kinds).flatMap(ofKind), reattributionDefinition(days[reattributionTable.name] ?? reattributionDays)]
 }
 
 export interface TablesOptions {
+  /** Only tables of these kinds. */
   of?: readonly RecordKind[]
   days?: Readonly<Record<string, number>>
 }
@@ -300,7 +316,7 @@ export function columnSql({ name, type, expression, about, codec }: ColumnDefini
 export const indexSql = ({ name, column, type, granularity }: IndexDefinition) =>
   `INDEX ${quoteName(name)} ${quoteName(column)} TYPE ${type} GRANULARITY ${granularity}`
 
-const tuple = (expressions: readonly string[]) => `(${expressions.join(', ')})`
+const tuple = (expressions: readonly string[]) => (expressions.length === 1 ? expressions[0] : `(${expressions.join(', ')})`)
 
 export function createTable(table: TableDefinition, database: string): string {
   const settings = Object.entries(table.settings).map(([setting, value]) => `${setting} = ${value}`)

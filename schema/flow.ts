@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends } from './ends.ts'
+import { ends, provisional, revision } from './ends.ts'
 import {
   directions,
   events,
@@ -27,6 +27,7 @@ export const flowFields = {
     about: 'What the reporter is: a node, a sidecar, a ztunnel, an exporter…',
     rollup: true,
   },
+  exporter: { type: 'label', about: 'The reporter, where it is an exporter: a router, switch or probe on the way.', rollup: true },
   cluster: { type: 'label', about: 'Cluster of the reporter.', rollup: true },
   layer: { type: 'label', values: layers, about: 'Where in the stack it was seen.', rollup: true },
   type: { type: 'label', values: flowTypes, about: 'Hubble flow type: l3_l4, l7 or sock.', rollup: true },
@@ -38,6 +39,11 @@ export const flowFields = {
     about: 'Into or out of the endpoint at the observation point.',
     completedBy: 'vantage',
     rollup: true,
+  },
+  direction_found: {
+    type: 'bool',
+    about: 'The direction was found out by whose node the reporter is; its source did not tell.',
+    filledBy: 'vantage',
   },
   is_reply: { type: 'label', values: threeWay, about: 'Whether it belongs to the reply direction, as the reporter says.' },
   orientation: {
@@ -62,7 +68,7 @@ export const flowFields = {
   ...bothEnds({
     address: { type: 'address', about: 'Address of the end; IPv4 as ::ffff:a.b.c.d.' },
     port: { type: 'uint16', about: 'Port of the end.' },
-    as: { type: 'uint32', about: 'Autonomous system of the end.' },
+    as: { type: 'uint32', about: 'Autonomous system of the end.', completedBy: 'network' },
   }),
   src_address_translated: { type: 'address', about: 'Source address after translation (masquerading), or ::.' },
   socket_translation: { type: 'label', about: 'Point of a socket translation: pre_direction_fwd, post_direction_rev…' },
@@ -103,6 +109,16 @@ export const flowFields = {
   denied_by: { type: 'label', about: 'All policies that denied it, as kind/namespace/name joined by commas.' },
   drop_site: { type: 'label', about: 'File and line of the datapath that dropped it.' },
   ...ends,
+  // Last, because keys of rollups can only be appended.
+  before_translation: {
+    type: 'bool',
+    about:
+      'Whether an end is an address of a service that the packet was on its way to, or an answer seemed to come from: it is seen again with the address of the backend, and never counts.',
+    filledBy: 'kubernetes',
+    rollup: true,
+  },
+  provisional,
+  revision,
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

@@ -3,7 +3,11 @@ import type { Fields, RecordOf } from './field.ts'
 /** End of an interval that has not ended: 2100-01-01 in microseconds. */
 export const openEnd = 4_102_444_800_000_000
 
-/** `cluster` is the cluster itself: what is told of its objects is complete up to the `time` of its newest version. */
+/**
+ * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication), `endpoint` is
+ * what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the cluster itself: what is told of its
+ * objects is complete up to the `time` of its newest version.
+ */
 export const objectKinds = [
   'pod',
   'service',
@@ -12,9 +16,17 @@ export const objectKinds = [
   'service_account',
   'workload',
   'network_policy',
+  'gateway',
+  'route',
+  'authentication',
+  'endpoint',
   'identity',
+  'identity_rule',
+  'trust_domain',
   'cluster',
 ] as const
+
+export type ObjectKind = (typeof objectKinds)[number]
 
 /** One version of a Kubernetes, policy or identity object and the interval in which it was true. */
 export const objectFields = {
@@ -42,7 +54,11 @@ export const objectFields = {
   service_account: { type: 'label', about: 'Service account of the pod.' },
   spiffe_id: { type: 'label', about: 'SPIFFE ID of the pod.' },
   labels: { type: 'texts', about: 'Labels, as key=value.' },
-  spec: { type: 'text', about: 'What else defines it, as JSON: the rules of a policy.' },
+  spec: {
+    type: 'text',
+    about:
+      'What else defines it, as JSON: the rules of a policy; of a service `ports` as Kubernetes has them, or `nodePorts` as {"tcp/30080": "tcp/80"}, and `external`, those of its addresses that are reached from outside the cluster.',
+  },
 } as const satisfies Fields
 
 export type ObjectVersion = RecordOf<typeof objectFields>

@@ -3,8 +3,8 @@ import { type KindName } from './record.ts'
 /** Values of one view: the record has one of them in each field named. */
 export type ViewPattern = Readonly<Partial<Record<ViewField, readonly string[]>>>
 
-/** What tells the views of an edge apart. `event` and `observation_point` are there for flows only. */
-export type ViewField = 'source' | 'reporter_kind' | 'layer' | 'direction' | 'event' | 'observation_point'
+/** What views are chosen by. `event`, `observation_point` and the port are looked at of flows only. */
+export type ViewField = 'source' | 'reporter_kind' | 'layer' | 'direction' | 'event' | 'observation_point' | 'server_port'
 
 /** Which of several accounts of the same traffic counts. */
 export interface Ranking {
@@ -17,7 +17,8 @@ export interface Ranking {
   order: readonly ViewPattern[]
   /**
    * Views that rank below them all, and count only where no better view tells of the same two workloads, in any edge and within a minute:
-   * what is added up from metrics knows no ports and no names of what is outside, and comes with the next scrape.
+   * what is added up from metrics knows no ports and no names of what is outside, and comes with the next scrape; packets of a tunnel are
+   * those of other conversations, on another port.
    */
   last?: readonly ViewPattern[]
   /** SQL expressions by which records of one edge are ranked apart, because they are never of the same packet. */
@@ -48,15 +49,19 @@ export const edgeNumber = (kind: 'flow' | 'request') => `cityHash64(${edgeFields
  * An end whose workload nobody knows has the name of its service, which is what a proxy calls, or of its service account, which is what a
  * certificate names (docs/decisions/0012-a-name-where-no-workload-is-known.md).
  */
-function edgeField(name: string): string {
-  const end = name.slice(0, 4)
-  const service = (part: 1 | 2) => `splitByChar('/', ${end}service)[${part}]`
-  if (name.endsWith('_workload')) return `multiIf(${name} != '', ${name}, ${end}service != '', ${service(2)}, ${end}service_account)`
-  if (name.endsWith('_namespace')) return `if(${name} = '', ${service(1)}, ${name})`
+export function edgeField(name: string): string {
+  const end = name.slice(0, 3)
+  if (name.endsWith('_workload'))
+    return `multiIf(${name} != '', ${name}, ${end}_service != '', ${serviceName(end)}, ${end}_service_account)`
+  if (name.endsWith('_namespace')) return `if(${name} = '', ${serviceNamespace(end)}, ${name})`
   if (name.endsWith('_cluster')) return `if(${name} = '', cluster, ${name})`
   if (!name.endsWith('_entity')) return name
   return `multiIf(${name} IN (${nodeEntities.map(entity => `'${entity}'`).join(', ')}), 'node', ${name} = 'world', '', ${name})`
 }
+
+/** SQL of the name of an end's service, which is told as namespace/name, or by its name alone. */
+export const serviceName = (end: string) => `splitByChar('/', ${end}_service)[-1]`
+const serviceNamespace = (end: string) => `if(position(${end}_service, '/') > 0, splitByChar('/', ${end}_service)[1], '')`
 
 const placeFields = ['cluster', 'namespace', 'workload'].flatMap(name => [`src_${name}`, `dst_${name}`])
 
@@ -69,27 +74,55 @@ export const metricSources = ['istio_metrics', 'linkerd_metrics'] as const
 /** Fields that make edges finer when one asks by them. */
 export const finerEdgeFields = ['src_pod', 'dst_pod'] as const
 
-export const viewFields: Readonly<Record<'flow' | 'request', readonly ViewField[]>> = {
+export const viewFields: Readonly<Record<'flow' | 'request', readonly Exclude<ViewField, 'server_port'>[]>> = {
   flow: ['source', 'reporter_kind', 'layer', 'direction', 'event', 'observation_point'],
   request: ['source', 'reporter_kind', 'layer', 'direction'],
 }
 
-/** Socket translations, and packets still addressed to a service that are seen again once they go to its backend; a proxy sees none of these. */
+/**
+ * SQL of a number that the records of one view share. Who accounts for whole conversations tells in one account what was let through and what
+ * was not; exporters on the way are one view, of which each has its share (docs/decisions/0017-two-routers-on-one-path.md).
+ */
+export function viewNumber(kind: 'flow' | 'request'): string {
+  if (kind === 'request') return `cityHash64(${viewFields.request.join(', ')})`
+  const [who, what] = ["if(exporter = '', cityHash64(source, direction), 0)", "if(layer = 'kernel', cityHash64(event), 0)"]
+  return `cityHash64(reporter_kind, layer, observation_point, ${who}, ${what})`
+}
+
+/** SQL of a number of who tells in the view of exporters: a router may tell of packets where they come in, and again where they go out. */
+export const teller = 'cityHash64(exporter, source, direction)'
+
+/** Rankings in which exporters have shares. */
+export const sharedRankings: readonly string[] = ['traffic', 'volume']
+
+/** Of a source that tells addresses only, an end with a service and no workload is the address of the service. */
+const addressedOnly = "(source = 'netobserv' OR layer = 'exporter')"
+
+/**
+ * Packets still addressed to a service, as a source says that knows no more of an end; what the enricher finds out by the address is in
+ * `before_translation`. A proxy sees none of these.
+ */
 const untranslated = ['src', 'dst']
   .map(
     end =>
-      `(layer NOT IN ('l4_proxy', 'l7_proxy') AND ${end}_service != '' AND ${end}_namespace = '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world'))`,
+      `(layer NOT IN ('l4_proxy', 'l7_proxy') AND ${end}_service != '' AND ${end}_workload = '' AND ${end}_entity IN ('', 'world') AND (${end}_namespace = '' OR ${addressedOnly}))`,
   )
   .join(' OR ')
 const notSocket = "type != 'sock'"
-const countable = [notSocket, "event != 'trace_sock'", `NOT (${untranslated})`] as const
+const countable = [notSocket, "event != 'trace_sock'", 'NOT before_translation', `NOT (${untranslated})`] as const
+
+/** Where a packet leaves a node. */
+const leaving = ['to_network', 'to_overlay', 'to_stack'] as const
 
 /** Accounts of whole conversations, which know of no events: who is nearer to the ends before who is farther, the destination before the source. */
-const accounts: readonly ViewPattern[] = ['l4_proxy', 'kernel', 'l7_proxy', 'exporter'].flatMap(layer => [
-  { layer: [layer], direction: ['ingress'] },
-  { layer: [layer], direction: ['egress'] },
-  { layer: [layer] },
-])
+const accounts: readonly ViewPattern[] = [
+  ...['l4_proxy', 'kernel', 'l7_proxy'].flatMap(layer => [
+    { layer: [layer], direction: ['ingress'] },
+    { layer: [layer], direction: ['egress'] },
+    { layer: [layer] },
+  ]),
+  { layer: ['exporter'] },
+]
 
 /** The destination before what is between before the source, as for logs. */
 const ofMetrics: readonly ViewPattern[] = [
@@ -99,14 +132,35 @@ const ofMetrics: readonly ViewPattern[] = [
 ]
 const notOfMetrics = `source NOT IN (${metricSources.map(name => `'${name}'`).join(', ')})`
 
+/** Port of the tunnels between ztunnels (HBONE). */
+const tunnelPort = '15008'
+
+/** Packets of a tunnel, as the nodes and what is on the way see them, in the order of those that are of none. */
+const ofTunnels = [
+  { layer: ['kernel'], server_port: [tunnelPort], event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
+  { layer: ['kernel'], server_port: [tunnelPort], direction: ['ingress'], observation_point: leaving },
+  { layer: ['kernel'], server_port: [tunnelPort], direction: ['ingress'] },
+  { layer: ['kernel'], server_port: [tunnelPort], direction: ['egress'], observation_point: leaving },
+  { layer: ['kernel'], server_port: [tunnelPort], direction: ['egress'] },
+  { layer: ['kernel', 'exporter'], server_port: [tunnelPort] },
+] as const
+
 const traffic: readonly ViewPattern[] = [
-  { event: ['trace'], direction: ['ingress'], observation_point: ['to_endpoint'] },
+  ...[['to_endpoint'], leaving, ['from_endpoint']].map(observation_point => ({
+    event: ['trace'],
+    direction: ['ingress'],
+    observation_point,
+  })),
   { event: ['trace'], direction: ['ingress'] },
-  { event: ['trace'], direction: ['egress'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
+  ...[leaving, ['to_endpoint'], ['from_endpoint']].map(observation_point => ({
+    event: ['trace'],
+    direction: ['egress'],
+    observation_point,
+  })),
   { event: ['trace'], direction: ['egress'] },
   { event: ['trace'] },
-  { event: ['policy_verdict'], direction: ['ingress'] },
-  { event: ['policy_verdict'], direction: ['egress'] },
+  { layer: ['kernel'], event: ['policy_verdict'], direction: ['ingress'] },
+  { layer: ['kernel'], event: ['policy_verdict'], direction: ['egress'] },
   ...accounts,
 ]
 
@@ -124,15 +178,22 @@ const dropped = [notSocket, "verdict = 'dropped'"] as const
 const forwarded = ["event NOT IN ('drop', 'l7')", "verdict != 'dropped'"] as const
 const policyDenied = `lower(drop_reason) IN (${policyReasons.map(reason => `'${reason}'`).join(', ')})`
 
+/**
+ * Requests of which the client's proxy alone can tell, by the flags of Envoy: no healthy server, connection failed, overflow, no route, no
+ * cluster. What reached the server is not among them.
+ */
+const unreached = "layer = 'l7_proxy' AND direction = 'egress' AND match(response_flags, '(^|,)(UH|UF|UO|NR|NC)(,|$)')"
+
 export const rankings = {
   traffic: {
     kind: 'flow',
     about:
       'Counted once: of the views of an edge in an interval, the delivery to the destination counts, else another trace there, ' +
-      'else a trace at the source, else policy verdicts, else whole conversations as a proxy or exporter accounts for them. Socket translations and packets before service translation never count.',
+      'else a trace at the source, else policy verdicts, else whole conversations as a proxy or exporter accounts for them. Socket translations and packets before service translation never count, ' +
+      'and packets of a tunnel only where nobody tells what is in it.',
     among: countable,
     order: traffic,
-    last: ofMetrics,
+    last: [...ofMetrics, ...ofTunnels],
   },
   volume: {
     kind: 'flow',
@@ -141,14 +202,15 @@ export const rankings = {
       'and the destination before the source.',
     among: [...countable, '(bytes > 0 OR packets > 0)'],
     order: accounts,
-    last: ofMetrics,
+    last: [...ofMetrics, ...ofTunnels],
   },
   sent: {
     kind: 'flow',
     about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
-    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'ingress', 'egress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", "direction = if(orientation = 'reply', 'ingress', 'egress')"],
     order: [
-      { event: ['trace'], observation_point: ['to_network', 'to_overlay', 'to_stack'] },
+      { event: ['trace'], observation_point: leaving },
+      { event: ['trace'], observation_point: ['from_endpoint'] },
       { event: ['trace'] },
       { event: ['policy_verdict'] },
     ],
@@ -156,7 +218,7 @@ export const rankings = {
   received: {
     kind: 'flow',
     about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
-    among: [...countable, notOfMetrics, ...forwarded, "direction = if(orientation = 'reply', 'egress', 'ingress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", "direction = if(orientation = 'reply', 'egress', 'ingress')"],
     order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
   },
   drops: {
@@ -183,7 +245,7 @@ export const rankings = {
     kind: 'request',
     about:
       'Counted once: as the proxy of the destination reports it, else a waypoint, else the proxy of the source, else the kernel; ' +
-      'logs before what is added up from metrics.',
+      'logs before what is added up from metrics. What the proxy of the source found no server for counts beside what reached one.',
     among: [],
     order: [
       { layer: ['l7_proxy'], direction: ['ingress'], reporter_kind: ['', 'sidecar', 'gateway', 'node', 'application'] },
@@ -193,6 +255,7 @@ export const rankings = {
       ...['ingress', 'unknown', 'egress'].map(direction => ({ layer: ['kernel'], direction: [direction] })),
     ],
     last: ofMetrics,
+    apart: [unreached],
   },
 } as const satisfies Record<string, Ranking>
 

@@ -93,6 +93,12 @@ export const flow: RecordKind = {
     ...sum('connections', 'Conversations that began.', `sum(weight * if(${opening}, greatest(connections, 1), connections))`),
     ...distinct('src_addresses', 'Distinct source addresses.', 'src_address'),
     ...distinct('dst_addresses', 'Distinct destination addresses.', 'dst_address'),
+    ...state('conversations', 'Distinct conversations, where exporters told of them.', {
+      aggregate: 'uniqCombined(14)',
+      column: 'cityHash64(src_address, src_port, dst_address, dst_port, protocol)',
+      type: 'UInt64',
+      when: "exporter != ''",
+    }),
   },
 }
 

@@ -1,5 +1,5 @@
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
-import { ends } from './ends.ts'
+import { ends, provisional, revision } from './ends.ts'
 import {
   directions,
   layers,
@@ -33,6 +33,11 @@ export const requestFields = {
     about: 'Side of the proxy: ingress at the server, egress at the client.',
     completedBy: 'vantage',
     rollup: true,
+  },
+  direction_found: {
+    type: 'bool',
+    about: 'The direction was found out by whose node the reporter is; its source did not tell.',
+    filledBy: 'vantage',
   },
   phase: {
     type: 'label',
@@ -86,6 +91,8 @@ export const requestFields = {
   }),
   server_port: { type: 'uint16', about: 'Port of the end that was called.', filledBy: 'orientation', rollup: true },
   ...ends,
+  provisional,
+  revision,
 } as const satisfies Fields
 
 export type Request = RecordOf<typeof requestFields>

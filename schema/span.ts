@@ -1,4 +1,4 @@
-import { ends } from './ends.ts'
+import { ends, provisional, revision } from './ends.ts'
 import { type Fields, type RecordOf, bothEnds } from './field.ts'
 import { layers, reporterKinds, requestProtocols, spanKinds, spanStatuses } from './vocabulary.ts'
 
@@ -47,6 +47,8 @@ export const spanFields = {
   }),
   server_port: { type: 'uint16', about: 'Port of the end that was called.', filledBy: 'orientation', rollup: true },
   ...ends,
+  provisional,
+  revision,
 } as const satisfies Fields
 
 export type Span = RecordOf<typeof spanFields>

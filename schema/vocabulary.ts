@@ -46,17 +46,29 @@ export const spanStatuses = ['unset', 'ok', 'error'] as const
 export const sampleTypes = ['gauge', 'counter', 'histogram'] as const
 export const phases = ['unknown', 'request', 'response', 'exchange', 'sample'] as const
 export const policySources = ['', 'dataplane', 'log', 'computed'] as const
-export const identitySources = ['', 'certificate', 'claim', 'object'] as const
+/**
+ * How an identity is known, the surest first: a certificate a proxy saw, what a source says, the pod itself, an entry of SPIRE, a template
+ * of spire-controller-manager, what Istio calls whoever is in its mesh, an entry for a numeric identity of Cilium.
+ */
+export const identitySources = ['', 'certificate', 'claim', 'object', 'spire', 'template', 'convention', 'cilium'] as const
+/** Whether the identity an end showed is one it may have. */
+export const identityChecks = ['', 'agrees', 'differs', 'revoked', 'expired', 'unknown_trust_domain', 'missing'] as const
 export const attributions = ['none', 'exact', 'ambiguous'] as const
 export const attributionReasons = [
   '',
   'object',
+  'service',
+  'listener',
+  'other_cluster',
   'claim',
   'claim_agrees',
   'claim_differs',
   'network',
   'host_network',
   'several_objects',
+  'perhaps_ended',
+  'stale_objects',
+  'clock_skew',
   'no_address',
   'no_object',
   'no_object_at_that_time',

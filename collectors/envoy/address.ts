@@ -2,6 +2,9 @@ import { AddressReader } from '../addresses.ts'
 import { Cursor, UndecodableError, bytesType } from '../protobuf/cursor.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 
+/** Where an address of an entry is kept. */
+export const at = { downstream: 0, local: 1, upstream: 2, direct: 3, client: 4, server: 5 } as const
+
 const ipv4 = 0xffff0000 | 0
 const loopback = 127
 

@@ -1,7 +1,8 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import { copyAddress, setWide, wordsOf } from '../columns.ts'
 import { type Decision, flowDecisionColumns } from './decision.ts'
-import { type Entry, at } from './entry.ts'
+import { at } from './address.ts'
+import type { Entry } from './entry.ts'
 import { type Situation, flowColumns } from './situation.ts'
 import { LabelGroup, Words } from './words.ts'
 

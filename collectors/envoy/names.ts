@@ -1,3 +1,4 @@
+import { type WrittenText, wordsOfText } from '../../runtime/block/columns.ts'
 import { textAt } from '../protobuf/cursor.ts'
 
 /** What the value of a header or tag is for. */
@@ -8,7 +9,7 @@ export type Use = (typeof uses)[keyof typeof uses]
 export interface Name {
   use: Use
   /** What it is called among the attributes. */
-  attribute: string
+  attribute: WrittenText
 }
 
 const longest = 128
@@ -46,11 +47,11 @@ export const nameOfHeader =
   (prefix: string) =>
   (bytes: Buffer, start: number, end: number): Name => {
     const name = textAt(bytes, start, Math.min(end, start + longest)).toLowerCase()
-    return { use: Object.hasOwn(headers, name) ? headers[name] : uses.attribute, attribute: prefix + name }
+    return { use: Object.hasOwn(headers, name) ? headers[name] : uses.attribute, attribute: wordsOfText(prefix + name) }
   }
 
 export function nameOfTag(text: string): Name {
   const name = text.slice(0, longest)
   const lower = name.toLowerCase()
-  return { use: Object.hasOwn(tags, lower) ? tags[lower] : uses.attribute, attribute: name }
+  return { use: Object.hasOwn(tags, lower) ? tags[lower] : uses.attribute, attribute: wordsOfText(name) }
 }

@@ -28,12 +28,12 @@ export class Pairs {
     return true
   }
 
-  /** Adds them to the row of the column that was begun last. */
-  write(column: AttributesColumn, bytes: Buffer): void {
+  /** Adds them to the row of the column that was begun last; `view` is over the same bytes. */
+  write(column: AttributesColumn, bytes: Buffer, view: DataView): void {
     for (let i = 0; i < this.#names.length; i++) {
       const start = this.#places[i * 2]
       const end = this.#places[i * 2 + 1]
-      if (end > start) column.addBytes(this.#names[i].attribute, bytes, start, end)
+      if (end > start) column.addView(this.#names[i].attribute, bytes, view, start, end)
     }
   }
 }

@@ -2,7 +2,9 @@ import type { BlockBuilder } from '../../runtime/block/builder.ts'
 import { copyAddress, setWide, wordsOf } from '../columns.ts'
 import { withoutSecrets } from '../mesh/secrets.ts'
 import { type Decision, requestDecisionColumns } from './decision.ts'
-import { type Entry, type Span, at } from './entry.ts'
+import { at } from './address.ts'
+import type { Entry } from './entry.ts'
+import type { Span } from './reading.ts'
 import { type Situation, requestColumns } from './situation.ts'
 import { LabelGroup, Words } from './words.ts'
 
@@ -134,26 +136,26 @@ export class RequestRows {
   }
 
   #writeTexts(row: number, entry: Entry): void {
-    const { bytes, originalPath, path, requestId, streamId, traceId, rbac } = entry
+    const { bytes, view, originalPath, path, requestId, streamId, traceId, rbac } = entry
     const texts = this.#texts
-    this.#writePath(row, bytes, originalPath.end ? originalPath : path)
-    if (requestId.end) texts.requestId.setBytes(row, bytes, requestId.start, requestId.end)
-    if (streamId.end) texts.connectionId.setBytes(row, bytes, streamId.start, streamId.end)
-    if (traceId.end) texts.traceId.setBytes(row, bytes, traceId.start, traceId.end)
+    this.#writePath(row, entry, originalPath.end ? originalPath : path)
+    if (requestId.end) texts.requestId.setView(row, bytes, view, requestId.start, requestId.end)
+    if (streamId.end) texts.connectionId.setView(row, bytes, view, streamId.start, streamId.end)
+    if (traceId.end) texts.traceId.setView(row, bytes, view, traceId.start, traceId.end)
     else if (rbac.traceId) texts.traceId.set(row, rbac.traceId)
   }
 
-  #writePath(row: number, bytes: Buffer, { start, end }: Span): void {
+  #writePath(row: number, { bytes, view }: Entry, { start, end }: Span): void {
     if (end === 0) return
     let query = start
     while (query < end && bytes[query] !== questionMark) query++
-    if (query === end) this.#texts.path.setBytes(row, bytes, start, end)
+    if (query === end) this.#texts.path.setView(row, bytes, view, start, end)
     else this.#texts.path.set(row, withoutSecrets(bytes.toString('utf8', start, end)))
   }
 
   #writeAttributes(row: number, entry: Entry, { dryRun }: Decision): void {
     const attributes = this.#attributes
-    const { pairs, upstreamFailure, downstreamFailure, termination, bytes } = entry
+    const { pairs, upstreamFailure, downstreamFailure, termination, bytes, view } = entry
     const [upstream, downstream, ended] = [upstreamFailure.texts[0], downstreamFailure.texts[0], termination.words.texts[0]]
     if (!pairs.size && !upstream && !downstream && !ended && !dryRun) return
     attributes.begin(row)
@@ -161,6 +163,6 @@ export class RequestRows {
     if (downstream) attributes.add('downstream_transport_failure_reason', downstream)
     if (ended) attributes.add('connection_termination_details', ended)
     if (dryRun) attributes.add('dry_run_denied_by', dryRun)
-    pairs.write(attributes, bytes)
+    pairs.write(attributes, bytes, view)
   }
 }

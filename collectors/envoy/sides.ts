@@ -1,4 +1,5 @@
-import { type Entry, at } from './entry.ts'
+import { at } from './address.ts'
+import type { Entry } from './entry.ts'
 import type { EnvoyNode } from './node.ts'
 import { noTls } from './parts.ts'
 import type { Direction, Own, Situation } from './situation.ts'

@@ -3,19 +3,21 @@ import { reporters } from './key.ts'
 import type { Counts, GoldmaneFlow } from './message.ts'
 
 /** By the names Felix has for protocols; others have a number. */
-const protocolNames: Readonly<Record<string, string>> = {
-  tcp: 'tcp',
-  udp: 'udp',
-  sctp: 'sctp',
-  icmp: 'icmpv4',
-  icmp6: 'icmpv6',
-  icmpv6: 'icmpv6',
-  '6': 'tcp',
-  '17': 'udp',
-  '132': 'sctp',
-  '1': 'icmpv4',
-  '58': 'icmpv6',
-}
+const protocolNames = new Map(
+  Object.entries({
+    tcp: 'tcp',
+    udp: 'udp',
+    sctp: 'sctp',
+    icmp: 'icmpv4',
+    icmp6: 'icmpv6',
+    icmpv6: 'icmpv6',
+    '6': 'tcp',
+    '17': 'udp',
+    '132': 'sctp',
+    '1': 'icmpv4',
+    '58': 'icmpv6',
+  }),
+)
 
 /** What was counted, turned to the end that was called: what comes in at the source are answers. */
 export function countsOf({ known, packetsIn, packetsOut, bytesIn, bytesOut, connectionsStarted }: GoldmaneFlow): Counts {
@@ -71,7 +73,7 @@ function commonOf({ known, start, end }: GoldmaneFlow, context: RowContext) {
     type: 'l3_l4',
     event: 'policy_verdict',
     direction: directionOf(key.reporter),
-    protocol: protocolNames[key.protocol.toLowerCase()] ?? '',
+    protocol: protocolNames.get(key.protocol.toLowerCase()) ?? '',
     duration: Math.max(0, end - start) * 1e9,
     ...decision,
   }

@@ -51,6 +51,7 @@ export class FlowColumns {
     this.labels = {
       source: builder.labels('source'),
       reporter: builder.labels('reporter'),
+      exporter: builder.labels('exporter'),
       reporterKind: builder.labels('reporter_kind'),
       cluster: builder.labels('cluster'),
       layer: builder.labels('layer'),

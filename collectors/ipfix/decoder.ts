@@ -13,9 +13,12 @@ import { Samples } from './samples.ts'
 import type { ExporterOptions, Limits, Session } from './session.ts'
 import { Sessions } from './sessions.ts'
 import { Sets } from './sets.ts'
+import { Totals } from './totals.ts'
 import { isSflow, readSflowHead } from './sflow-head.ts'
 
 export interface DecoderOptions {
+  /** Since when everything is heard, in microseconds: what flows that began before count since their beginning was counted by then, or was not. */
+  since: number
   outbox: Outbox
   instruments: Instruments
   cluster: string
@@ -49,12 +52,12 @@ export class Decoder {
   readonly #samples: Samples
 
   constructor(options: DecoderOptions) {
-    const { outbox, cluster, exporters, limits, hold } = options
+    const { since, outbox, cluster, exporters, limits, hold } = options
     this.#options = options
     this.losses = new Losses(cluster)
     this.#sessions = new Sessions(limits, exporters, session => this.#tellGaps(session, Infinity, true))
     this.#held = new HeldSets(hold)
-    const shared = { blocks: new Blocks(outbox), counts: this.#counts, losses: this.losses, cluster }
+    const shared = { blocks: new Blocks(outbox), totals: new Totals({ since }), counts: this.#counts, losses: this.losses, cluster }
     this.#records = new Records(shared)
     this.#samples = new Samples(shared)
     const giveUp = (sets: readonly HeldSet[]) => this.#giveUp(sets)

@@ -120,8 +120,8 @@ export const forwardElements: Elements = {
   dstPort: [11, 183, 181],
   tcpFlags: [6],
   // Those of the interval before those since the beginning, those before the device before those after it.
-  bytes: [1, 231, 85, 23, 171],
-  packets: [2, 298, 86, 24, 172],
+  bytes: [1, 231, 23, 85, 171],
+  packets: [2, 298, 24, 86, 172],
   droppedBytes: [132, 134],
   droppedPackets: [133, 135],
   input: [10, 252],
@@ -161,8 +161,8 @@ export const replyElements: Elements = {
   srcPort: [11, 183, 181],
   dstPort: [7, 182, 180],
   tcpFlags: reverse(6),
-  bytes: [...reverse(1, 85), 232],
-  packets: [...reverse(2, 86), 299],
+  bytes: [...reverse(1), 232, ...reverse(23, 85, 171)],
+  packets: [...reverse(2), 299, ...reverse(24, 86, 172)],
   droppedBytes: reverse(132, 134),
   droppedPackets: reverse(133, 135),
   input: [14, 253],
@@ -178,6 +178,27 @@ export const replyElements: Elements = {
   dstNamespace: [antrea(100)],
   dstNode: [antrea(104)],
 }
+
+/** Counters since the flow began: octetTotalCount, packetTotalCount, postOctetTotalCount, postPacketTotalCount. */
+export const totalElements: ReadonlySet<number> = new Set([85, 86, 171, 172].flatMap(id => [id, ...reverse(id)]))
+
+/** Copies whose fields tell flows apart, and flowId. */
+export const keyCopies: readonly CopyName[] = [
+  'srcAddress4',
+  'srcAddress6',
+  'dstAddress4',
+  'dstAddress6',
+  'srcPort',
+  'dstPort',
+  'protocol',
+  'icmpTypeCode',
+  'icmpType',
+  'icmpCode',
+  'input',
+  'vlan',
+  'direction',
+]
+export const flowIdElement = 148
 
 /** Copies of which a row takes one, the first that is there. */
 export const alternatives: readonly (readonly CopyName[])[] = [

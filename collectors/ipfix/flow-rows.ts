@@ -7,6 +7,7 @@ import type { Packet } from './packet.ts'
 import type { Plan } from './plan.ts'
 import { type Message, Run, type RunOptions } from './run.ts'
 import { type Sample, sflowDropReason } from './sample.ts'
+import type { Counter, Growth } from './totals.ts'
 import { protocolNumbers } from './vocabulary.ts'
 
 /** Writes records as rows of one builder of flows, field by field over many records. */
@@ -37,6 +38,7 @@ export class FlowRows {
     const { labels, numbers } = this.#columns
     setAll(labels.source, session.protocol, row, count)
     setAll(labels.reporter, session.reporter, row, count)
+    setAll(labels.exporter, session.reporter, row, count)
     setAll(labels.reporterKind, 'exporter', row, count)
     if (cluster) setAll(labels.cluster, cluster, row, count)
     setAll(labels.layer, 'exporter', row, count)
@@ -59,6 +61,21 @@ export class FlowRows {
       const field = operations[i + 1]
       all[operations[i]](bytes, start + offsets[field], lengths[field], stride, count, row)
     }
+  }
+
+  /** When the first record began, in microseconds by the exporter's clock; 0 when it does not say. */
+  get start(): number {
+    const { start, end, duration } = this.#run
+    return start[0] || Math.max(0, duration[0] && end[0] - duration[0])
+  }
+
+  /** What the first record counts instead of its totals. */
+  setGrowth(fields: Partial<Record<Counter, number>>, growth: Growth, isReply: boolean): void {
+    const { wides } = this.#columns
+    const row = this.#run.first
+    const [bytes, packets] = isReply ? (['replyBytes', 'replyPackets'] as const) : (['bytes', 'packets'] as const)
+    if (fields[bytes] !== undefined) setWhole(wides.bytes, row, growth[bytes])
+    if (fields[packets] !== undefined) setWhole(wides.packets, row, growth[packets])
   }
 
   /** Counts the records as rows. */

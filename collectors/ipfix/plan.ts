@@ -1,5 +1,18 @@
-import { type CopyName, alternatives, copies, elementKey, forwardElements, lengths, replyElements, texts } from './elements.ts'
+import {
+  type CopyName,
+  alternatives,
+  copies,
+  elementKey,
+  flowIdElement,
+  forwardElements,
+  keyCopies,
+  lengths,
+  replyElements,
+  texts,
+  totalElements,
+} from './elements.ts'
 import { type Template, variable } from './template.ts'
+import type { Counter } from './totals.ts'
 import { uint16 } from './wire.ts'
 
 /** What a template is compiled to: which copy reads which field, as pairs of numbers in `forward` and `reply`. */
@@ -18,10 +31,20 @@ export interface Plan {
   reply?: Int32Array
   /** Fields that count the way back. */
   replyCounters: readonly number[]
+  /** Where its records count since their flow began. */
+  totals?: TotalFields
   /** Whether its records say between which addresses. */
   hasAddress: boolean
   /** Whether they tell ICMP type and code. */
   hasIcmp: boolean
+}
+
+/** Numbers of fields. */
+export interface TotalFields {
+  counters: Partial<Record<Counter, number>>
+  /** What tells the flow. */
+  key: readonly number[]
+  endReason: number | undefined
 }
 
 const codeOf = new Map<CopyName, number>(copies.map((name, code) => [name, code]))
@@ -44,9 +67,29 @@ export function compile(template: Template): Plan {
     forward: operations(forward),
     reply: replyCounters.length ? operations(reply) : undefined,
     replyCounters,
+    totals: totalsOf(template, forward, reply),
     hasIcmp: (['icmpTypeCode', 'icmpType', 'icmpCode'] as const).some(name => forward.has(name)),
     hasAddress: (['srcAddress4', 'srcAddress6', 'dstAddress4', 'dstAddress6'] as const).some(name => forward.has(name)),
   }
+}
+
+function totalsOf(
+  { fields }: Template,
+  forward: ReadonlyMap<CopyName, number>,
+  reply: ReadonlyMap<CopyName, number>,
+): TotalFields | undefined {
+  const totalOf = (field: number | undefined) =>
+    field !== undefined && totalElements.has(elementKey(fields[field].enterprise, fields[field].id)) ? field : undefined
+  const counters = {
+    bytes: totalOf(forward.get('bytes')),
+    packets: totalOf(forward.get('packets')),
+    replyBytes: totalOf(reply.get('bytes')),
+    replyPackets: totalOf(reply.get('packets')),
+  }
+  if (Object.values(counters).every(field => field === undefined)) return undefined
+  const flowId = fields.findIndex(({ enterprise, id }) => enterprise === 0 && id === flowIdElement)
+  const named = keyCopies.map(name => forward.get(name)).filter(field => field !== undefined)
+  return { counters, key: flowId < 0 ? named : [...named, flowId], endReason: forward.get('endReason') }
 }
 
 function layout({ fields }: Template): Pick<Plan, 'recordLength' | 'minLength' | 'offsets' | 'lengths'> {

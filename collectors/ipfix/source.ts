@@ -51,6 +51,7 @@ async function collect(options: FlowExportOptions, context: SourceContext): Prom
 
 function decoderOf(options: FlowExportOptions, { outbox, instruments }: SourceContext): Decoder {
   return new Decoder({
+    since: Date.now() * 1000,
     outbox,
     instruments,
     cluster: options.cluster ?? '',

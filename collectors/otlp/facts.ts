@@ -5,6 +5,8 @@ import { names } from './keys.ts'
 import { type Place, nowhere, readPlace } from './place.ts'
 
 const longestKept = 64
+/** Bytes of the longest text that can say where an end is: 255 characters. */
+const longestPlace = 4 * 255
 const keptBytes = 8 << 20
 
 /**
@@ -96,7 +98,8 @@ export class Facts {
 
   /** Where a piece of the message says an end is. */
   placeIn(start: number, end: number): Place {
-    if (end === start || end - start > longestKept) return nowhere
+    if (end === start || end - start > longestPlace) return nowhere
+    if (end - start > longestKept) return readPlace(textAt(this.bytes, start, end))
     return this.#places.value(this.#places.find(this.bytes, this.#view, start, end))
   }
 
@@ -120,6 +123,12 @@ export class Facts {
 }
 
 function numberIn(text: string): number {
-  const value = Number(text)
-  return value > 0 && value <= 0xffffffff ? Math.floor(value) : 0
+  if (text.length > 10) return 0
+  let value = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (!(digit >= 0 && digit <= 9)) return 0
+    value = value * 10 + digit
+  }
+  return value <= 0xffffffff ? value : 0
 }

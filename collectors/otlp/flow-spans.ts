@@ -11,7 +11,7 @@ import { microsOf } from './time.ts'
 type Said = (name: string) => string
 
 const attributesField = 9
-const endReasons: Readonly<Record<string, string>> = { 'end of flow detected': 'closed' }
+const endReasons = new Map([['end of flow detected', 'closed']])
 const workloadKinds = [
   ['deployment', 'Deployment'],
   ['statefulset', 'StatefulSet'],
@@ -20,7 +20,14 @@ const workloadKinds = [
   ['job', 'Job'],
   ['replicaset', 'ReplicaSet'],
 ] as const
-const protocolNames: Readonly<Record<string, Flow['protocol']>> = { icmp: 'icmpv4', 'ipv6-icmp': 'icmpv6' }
+const protocolNames = new Map<string, Flow['protocol']>([
+  ['icmp', 'icmpv4'],
+  ['ipv6-icmp', 'icmpv6'],
+])
+const ipVersions = new Map([
+  ['ipv4', 4],
+  ['ipv6', 6],
+])
 
 /** Whether the span is a flow, as ElastiFlow's Mermin sends them. */
 export const isFlowSpan = (facts: Facts) => facts.has(at['flow.bytes.delta'])
@@ -75,8 +82,8 @@ function commonOf(said: Said, span: SpanMessage, { maker }: Resource, { received
     type: 'l3_l4',
     event: 'trace',
     verdict: 'forwarded',
-    protocol: protocolNames[transport] ?? protocols.find(name => name === transport) ?? '',
-    ip_version: { ipv4: 4, ipv6: 6 }[said('network.type')] ?? 0,
+    protocol: protocolNames.get(transport) ?? protocols.find(name => name === transport) ?? '',
+    ip_version: ipVersions.get(said('network.type')) ?? 0,
     tcp_flags: numberOf(said('flow.tcp.flags.bits')) & 0x1ff,
     icmp_type: numberOf(said('flow.icmp.type.id')) & 0xff,
     icmp_code: numberOf(said('flow.icmp.code.id')) & 0xff,
@@ -84,7 +91,7 @@ function commonOf(said: Said, span: SpanMessage, { maker }: Resource, { received
     interface: said('network.interface.name'),
     tunnel: said('tunnel.type'),
     connection_id: said('flow.community_id'),
-    end_reason: endReasons[said('flow.end_reason')] ?? said('flow.end_reason').replaceAll(' ', '_'),
+    end_reason: endReasons.get(said('flow.end_reason')) ?? said('flow.end_reason').replaceAll(' ', '_'),
     duration: Math.min(span.duration, Number.MAX_SAFE_INTEGER),
     round_trip: numberOf(said('flow.tcp.rndtrip.latency')),
   }

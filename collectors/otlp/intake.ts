@@ -1,5 +1,6 @@
 import { UndecodableError } from '../protobuf/cursor.ts'
 import type { SourceContext } from '../source.ts'
+import { Repeats, digestOf } from './repeats.ts'
 import { type Outcome, type Taker, letterOf } from './taker.ts'
 
 /** The bus takes nothing at present: the sender shall come again. */
@@ -16,13 +17,17 @@ export interface IntakeOptions {
   maxBytesUnderWay?: number
 }
 
-/** How senders are answered: after what they sent is durable, and in time. One export of a signal is taken at a time. */
+/**
+ * How senders are answered: after what they sent is durable, and in time. One export of a signal is taken at a time, and one that is sent
+ * again is answered as the first was.
+ */
 export class Intake {
   readonly #context: SourceContext
   readonly #source: string
   readonly #patienceMs: number
   readonly #maxBytes: number
   readonly #turns = new Map<Taker, Promise<unknown>>()
+  readonly #repeats = new Map<Taker, Repeats<Outcome>>()
   #bytes = 0
   /** Exports that were taken and whose senders were told to come again, as they did not become durable in time. */
   #late = 0
@@ -36,6 +41,10 @@ export class Intake {
 
   /** Resolves when the export is durable. Throws UndecodableError when it is none, BusyError when the bus takes nothing. */
   async accept(taker: Taker, bytes: Buffer, peer: string): Promise<Outcome> {
+    const repeats = this.#repeatsOf(taker)
+    const digest = digestOf(bytes)
+    const first = repeats.find(digest)
+    if (first) return this.#repeated(first)
     if (this.#late > 0) throw new BusyError('the bus takes nothing at present')
     if (this.#bytes > 0 && this.#bytes + bytes.length > this.#maxBytes) throw new BusyError(`${this.#bytes} bytes are being taken already`)
     this.#bytes += bytes.length
@@ -48,6 +57,7 @@ export class Intake {
       return outcome
     })
     const done = taken.finally(() => (this.#bytes -= bytes.length))
+    if (bytes.length) repeats.remember(digest, done)
     try {
       return await this.#inTime(done, waiting)
     } catch (error) {
@@ -60,6 +70,21 @@ export class Intake {
   refuse(reason: string, body: Uint8Array, peer: string): void {
     this.#context.instruments.discarded(1, 'undecodable', { kind: 'message' })
     this.#context.outbox.deadLetter({ source: this.#source, reporter: peer, reason, body: letterOf(body) })
+  }
+
+  #repeatsOf(taker: Taker): Repeats<Outcome> {
+    const known = this.#repeats.get(taker)
+    if (known) return known
+    const repeats = new Repeats<Outcome>()
+    this.#repeats.set(taker, repeats)
+    return repeats
+  }
+
+  /** Not before the first is durable: the sender forgets what is answered. */
+  async #repeated(first: Promise<Outcome>): Promise<Outcome> {
+    const outcome = await this.#inTime(first, { isOver: false })
+    this.#context.instruments.discarded(1, 'repeated', { kind: 'message' })
+    return outcome
   }
 
   #inTurn<T>(taker: Taker, take: () => Promise<T>): Promise<T> {

@@ -31,6 +31,20 @@ const workloadKinds = [
 /** What Linkerd's proxies call themselves unless told otherwise (traceServiceName of the Helm chart). */
 const linkerdProxy = 'linkerd-proxy'
 
+/** What says who sends: kept however many attributes stand before it. */
+const telling: ReadonlySet<string> = new Set([
+  'service.name',
+  'service.instance.id',
+  'host.name',
+  'k8s.cluster.name',
+  'k8s.namespace.name',
+  'k8s.pod.name',
+  'k8s.pod.ip',
+  'k8s.node.name',
+  'k8s.serviceaccount.name',
+  ...workloadKinds.map(([name]) => name),
+])
+
 /** Reads a Resource. `cluster` is that of senders that name none. Throws UndecodableError. */
 export function readResource(
   bytes: Buffer,
@@ -38,7 +52,7 @@ export function readResource(
   end: number,
   { limits, cluster }: { limits: Limits; cluster: string },
 ): Resource {
-  const { pairs: attributes, discarded } = pairsOf(bytes, start, end, 1, limits)
+  const { pairs: attributes, discarded } = pairsOf(bytes, start, end, 1, limits, telling)
   const keys = new Writer(1 << 8)
   const values = new Writer(1 << 8)
   for (const [key, value] of attributes) {
@@ -49,20 +63,24 @@ export function readResource(
   return { maker, proxies: new Map(), attributes, count: attributes.size, keys: keys.bytes(), values: values.bytes(), discarded }
 }
 
-/** The attributes that are field `field` of a message, and how many were left out or cut. Throws UndecodableError. */
+/**
+ * The attributes that are field `field` of a message, and how many were left out or cut; those with the names `kept` are never left out.
+ * Throws UndecodableError.
+ */
 export function pairsOf(
   bytes: Buffer,
   start: number,
   end: number,
   field: number,
   limits: Limits,
+  kept?: ReadonlySet<string>,
 ): { pairs: Map<string, string>; discarded: number } {
   const pairs = new Map<string, string>()
   let discarded = 0
   eachMessage(bytes, start, end, (number, at, to) => {
     if (number !== field) return
     const { key, text, isCut } = pairOf(bytes, at, to, limits)
-    if (pairs.size >= limits.attributes && !pairs.has(key)) discarded++
+    if (pairs.size >= limits.attributes && !pairs.has(key) && !kept?.has(key)) discarded++
     else {
       pairs.set(key, text)
       if (isCut) discarded++

@@ -173,7 +173,7 @@ export class SpanRows {
     const time = microsOf(span.startLow, span.startHigh, received)
     setWide(this.#columns.time, row, time)
     setWide(this.#columns.received, row, received)
-    if (span.endHigh) setWide(this.#columns.duration, row, Math.min(span.duration, Number.MAX_SAFE_INTEGER))
+    if (span.endHigh || span.endLow) setWide(this.#columns.duration, row, Math.min(span.duration, Number.MAX_SAFE_INTEGER))
     this.builder.next(time)
   }
 

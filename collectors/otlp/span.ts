@@ -10,6 +10,8 @@ import type { Limits } from './options.ts'
 
 const traceIdBytes = 16
 const spanIdBytes = 8
+/** Tags of an AnyValue's values that are no text. */
+const otherValues = new Set([0x10, 0x18, 0x21, 0x2a, 0x32, 0x3a])
 
 /** Why a span was not taken. */
 export class InvalidSpanError extends Error {
@@ -220,15 +222,19 @@ export class SpanMessage {
       }
     }
     cursor.close(end)
-    if (this.#attributes >= this.#limits.attributes) this.discarded++
-    else {
+    if (this.#attributes < this.#limits.attributes) {
       this.#attributes++
-      this.#addValue(key, valueStart, valueEnd, column)
+      return this.#addValue(key, valueStart, valueEnd, column)
     }
+    this.discarded++
+    if (key.number !== noNumber) this.#addValue(key, valueStart, valueEnd, undefined)
   }
 
-  /** AnyValue: a text in place, which most are; anything else by way of a text that is made. */
-  #addValue(key: Key, start: number, end: number, column: AttributesColumn): void {
+  /**
+   * AnyValue: a text in place, which most are; anything else by way of a text that is made. Without a column the attribute is over the
+   * limit: it is not kept, and what it tells of the call and its ends is.
+   */
+  #addValue(key: Key, start: number, end: number, column: AttributesColumn | undefined): void {
     const { bytes } = this
     const cursor = this.#pair
     cursor.open(bytes, start, end)
@@ -242,22 +248,37 @@ export class SpanMessage {
       const text = String(signedText(cursor.varint(), cursor.high))
       if (cursor.at === end) return this.#addMade(key, text, column)
     }
-    const { text, isCut } = anyText(bytes, start, end, this.#limits)
-    if (isCut) this.discarded++
+    this.#addRareValue(key, start, end, column)
+  }
+
+  /** Of several values the last counts. A text stays in place, in whatever form its message is: addresses and URLs are read there. */
+  #addRareValue(key: Key, start: number, end: number, column: AttributesColumn | undefined): void {
+    const cursor = this.#pair
+    cursor.open(this.bytes, start, end)
+    let [textStart, textEnd] = [-1, -1]
+    while (cursor.at < end) {
+      const tag = cursor.tag()
+      cursor.skip(tag)
+      if (tag === 0x0a) [textStart, textEnd] = [cursor.start, cursor.end]
+      else if (otherValues.has(tag)) textStart = -1
+    }
+    cursor.close(end)
+    if (textStart >= 0) return this.#addText(key, textStart, textEnd, column)
+    const { text, isCut } = anyText(this.bytes, start, end, this.#limits)
+    if (isCut && column) this.discarded++
     this.#addMade(key, text, column)
   }
 
-  #addText(key: Key, start: number, end: number, column: AttributesColumn): void {
-    if (end - start > this.#limits.value_bytes) {
-      this.discarded++
-      return this.#addMade(key, cutBytes(this.bytes, start, end, this.#limits.value_bytes), column)
-    }
-    column.addView(key.written, this.bytes, this.#view, start, end)
+  #addText(key: Key, start: number, end: number, column: AttributesColumn | undefined): void {
     if (key.number !== noNumber) this.facts.setBytes(key.number, start, end)
+    if (!column) return
+    if (end - start <= this.#limits.value_bytes) return column.addView(key.written, this.bytes, this.#view, start, end)
+    this.discarded++
+    column.addText(key.written, cutBytes(this.bytes, start, end, this.#limits.value_bytes))
   }
 
-  #addMade(key: Key, text: string, column: AttributesColumn): void {
-    column.addText(key.written, text)
+  #addMade(key: Key, text: string, column: AttributesColumn | undefined): void {
+    column?.addText(key.written, text)
     if (key.number !== noNumber) this.facts.setText(key.number, text)
   }
 }

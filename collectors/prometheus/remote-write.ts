@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { untilAborted } from '../../runtime/service.ts'
 import { type Answer, type Posted, listenHttp } from '../listen/http.ts'
 import { type ListenOptions, listenProperties } from '../listen/options.ts'
-import { BodyError } from '../listen/decompress.ts'
+import { CompressionError } from '../../runtime/compression/error.ts'
+import { uncompressSnappy } from '../../runtime/compression/snappy.ts'
+import { BodyError, tooLarge } from '../listen/decompress.ts'
 import { UndecodableError } from '../protobuf/cursor.ts'
 import { openSamples } from '../samples/intake.ts'
 import { type SamplesOptions, samplesProperties } from '../samples/options.ts'
@@ -10,7 +12,6 @@ import type { PointTaker } from '../samples/point.ts'
 import type { Source, SourceContext } from '../source.ts'
 import { type Outcome } from './gathering.ts'
 import { RemoteStore, type Samples } from './remote-series.ts'
-import { uncompressSnappy } from './snappy.ts'
 import { type OpenTaker, handOn } from './taker.ts'
 import { Request2Reader } from './write-request-2.ts'
 import { readWriteRequest } from './write-request.ts'
@@ -146,8 +147,8 @@ class Receiver {
       const bytes = uncompressSnappy(body, this.#maxBytes)
       return message === 'prometheus.WriteRequest' ? readWriteRequest(bytes, this.#store) : this.#second.read(bytes)
     } catch (error) {
-      if (error instanceof BodyError && error.kind === 'too_large') throw error
-      if (!(error instanceof BodyError || error instanceof UndecodableError)) throw error
+      if (error instanceof CompressionError && error.kind === 'too_large') throw new BodyError('too_large', tooLarge(this.#maxBytes))
+      if (!(error instanceof CompressionError || error instanceof UndecodableError)) throw error
       this.#context.instruments.discarded(1, 'undecodable', { kind: 'message' })
       this.#context.outbox.deadLetter({ source: name, reporter: peer, reason: error.message, body })
       return refused(400, error.message)

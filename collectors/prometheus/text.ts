@@ -11,7 +11,7 @@ import { ValueReader } from './value.ts'
 const [newline, hash, brace] = [10, 35, 123]
 const mostFamilies = 1 << 16
 const comment = /^#[ \t]+(TYPE|UNIT|EOF)(?:[ \t]+(?:"((?:[^"\\]|\\.)+)"|(\S+))[ \t]+(\S+))?[ \t\r]*$/
-const typeNames: Readonly<Record<string, FamilyType>> = { ...Object.fromEntries(familyTypes.map(type => [type, type])), untyped: 'unknown' }
+const typeNames = new Map<string, FamilyType>([...familyTypes.map(type => [type, type] as const), ['untyped', 'unknown']])
 
 export interface TextOptions {
   /** OpenMetrics 1.0; the text format 0.0.4 otherwise. */
@@ -121,7 +121,7 @@ export class TextFormat {
     const name = quoted ?? plain
     if (word === 'EOF' && name === undefined) this.#isEnded = this.#options.openMetrics
     if (name === undefined) return end
-    if (word === 'TYPE') this.#family = this.#familyOf(name, typeNames[said] ?? 'unknown')
+    if (word === 'TYPE') this.#family = this.#familyOf(name, typeNames.get(said) ?? 'unknown')
     else if (word === 'UNIT') this.#familyOf(name, this.#family?.name === name ? this.#family.type : 'unknown').unit = said
     return end
   }

@@ -3,7 +3,12 @@ import type { ZipkinSpan } from './span.ts'
 
 const traceDigits = 32
 const spanDigits = 16
-const kinds: Readonly<Record<string, bigint>> = { SERVER: 2n, CLIENT: 3n, PRODUCER: 4n, CONSUMER: 5n }
+const kinds = new Map([
+  ['SERVER', 2n],
+  ['CLIENT', 3n],
+  ['PRODUCER', 4n],
+  ['CONSUMER', 5n],
+])
 
 /**
  * Spans of Zipkin as an export of OpenTelemetry (ExportTraceServiceRequest), the way OpenTelemetry's compatibility rules say: the service
@@ -30,7 +35,7 @@ function encodeSpan(encoder: Encoder, span: ZipkinSpan): void {
   encoder.bytes(2, idOf(span.id, spanDigits))
   if (span.parentId) encoder.bytes(4, idOf(span.parentId, spanDigits))
   encoder.text(5, span.name)
-  encoder.varint(6, kinds[span.kind] ?? 1n)
+  encoder.varint(6, kinds.get(span.kind) ?? 1n)
   encoder.fixed64(7, BigInt(span.timestamp) * 1000n)
   if (span.timestamp) encoder.fixed64(8, BigInt(span.timestamp + span.duration) * 1000n)
   for (const [key, value] of span.tags) attribute(encoder, 9, key, value)

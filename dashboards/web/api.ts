@@ -1,5 +1,6 @@
 import type { Completion } from '../../query-api/filter/complete.ts'
 import type { DenialsAnswer } from '../../query-api/denials.ts'
+import type { DriftAnswer } from '../../query-api/drift.ts'
 import type { Quality } from '../../query-api/quality.ts'
 import type { RelatedAnswer } from '../../query-api/related.ts'
 import type { SignalsAnswer } from '../../query-api/signals.ts'
@@ -118,3 +119,6 @@ export const signals = (asked: Range & { by: string; where: string }, signal?: A
 /** What policies denied. */
 export const denials = (asked: Range & { where: string }, signal?: AbortSignal) =>
   get<DenialsAnswer>('denials', { ...asked, limit: 500 }, signal)
+
+/** Identities that are not what they should be. */
+export const drift = (asked: Range & { where: string }, signal?: AbortSignal) => get<DriftAnswer>('drift', { ...asked, limit: 500 }, signal)

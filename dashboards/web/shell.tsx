@@ -7,6 +7,7 @@ import { RangePicker } from './components/range-picker.tsx'
 import { Denials } from './pages/denials.tsx'
 import { Explore } from './pages/explore.tsx'
 import { Flows } from './pages/flows.tsx'
+import { Identity } from './pages/identity.tsx'
 import { MapPage } from './pages/map.tsx'
 import { Quality } from './pages/quality.tsx'
 import { Signals } from './pages/signals.tsx'
@@ -21,6 +22,7 @@ const contents: Readonly<Record<Page, () => ComponentChildren>> = {
   map: () => <MapPage />,
   signals: () => <Signals />,
   denials: () => <Denials />,
+  identity: () => <Identity />,
   flows: () => <Flows />,
   explore: () => <Explore />,
   quality: () => <Quality />,

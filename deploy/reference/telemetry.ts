@@ -1,5 +1,7 @@
 import { countLate } from '../../enricher/edges/edges.ts'
-import { observeLag, observeObjects } from '../../enricher/main.ts'
+import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/main.ts'
+import { IdentityTable } from '../../enricher/tables/identities.ts'
+import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
 import { collectMetrics, component, discardReasons, renderPrometheus, startTelemetry } from '../../runtime/telemetry.ts'
@@ -18,7 +20,15 @@ function useInstruments(): void {
   bus.waiting('', 1)
   bus.refused('', '')
   observeObjects(new ObjectTable())
+  const names = openNames({ max_names: 1 })
+  for (const address of ['a', 'b']) names.learn('', address, { name: '', time: 0, ttl: 0 })
+  observeIdentities(new IdentityTable())
   countLate(1)
+  const objects = new ObjectTable()
+  objects.heartbeats.beat('', 0)
+  const attribution = observeAttribution(objects, { ahead: () => [{ source: '', cluster: '', reporter: '', ahead: 0 }] })
+  attribution.waited(1, true)
+  attribution.provisional(1, '')
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 

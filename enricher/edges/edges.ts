@@ -5,8 +5,10 @@ import type { ClickHouse, Inserter } from '../../runtime/clickhouse/client.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
 import { meter } from '../../runtime/telemetry.ts'
 import { rollupTable } from '../../schema/clickhouse.ts'
+import { seenSql } from '../../schema/reattribution.ts'
 import { kinds, topicsOf } from '../../schema/record.ts'
 import { spanEdge } from '../../schema/span-edge.ts'
+import { readState } from '../reattribution/store.ts'
 import { edgesSql, reachSeconds, windowSeconds } from './sql.ts'
 
 export interface SpanEdges {
@@ -103,7 +105,9 @@ const startOf = (seconds: number) => Math.max(0, Math.floor(seconds / windowSeco
 
 async function makeWindow(options: SpanEdges, start: number, signal?: AbortSignal): Promise<void> {
   const { reader, inserter, log } = options
-  const answer = await reader.stream(`${edgesSql} FORMAT Native`, { params: { from: start }, settings: statementSettings, signal })
+  const state = await readState({ reader }, 'span', signal)
+  const seen = state && seenSql(state, 'time')
+  const answer = await reader.stream(`${edgesSql(seen)} FORMAT Native`, { params: { from: start }, settings: statementSettings, signal })
   const block = await buffer(answer)
   // Edges are few, and always in one shard: a repeat goes where the first went, had shards been added since.
   await inserter.insertNative(spanEdge.name, [block], { token: `${spanEdge.name}:${start}`, shard: 0, signal })

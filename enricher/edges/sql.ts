@@ -15,8 +15,11 @@ const peerOf = ['peer_service', ...spanEndFields.map(other), "''", "''"]
 const maker = `cityHash64('maker', ${makerOf.join(', ')})`
 const peer = `cityHash64('peer', ${peerOf.slice(0, -2).join(', ')})`
 
+/** Where the condition on spans that shall be seen stands, while some are attributed again. */
+const seenHere = '/* seen */'
+
 const source = `span
-WHERE time >= {from:DateTime('UTC')} - ${reachSeconds} AND time < {from:DateTime('UTC')} + ${windowSeconds + reachSeconds} AND trace_id != '' AND span_id != ''`
+WHERE time >= {from:DateTime('UTC')} - ${reachSeconds} AND time < {from:DateTime('UTC')} + ${windowSeconds + reachSeconds} AND trace_id != '' AND span_id != '' ${seenHere}`
 
 /** What is known of a span, in the order of the tuple that stands for it. */
 const columns = {
@@ -124,8 +127,10 @@ function text(value: string): string {
 /** Cluster and protocol are those of the span that was called, or of the client that is alone. */
 const teller = `if(paired = 'client_only', source.names, target.names)`
 
-/** The edges of the window that begins at `{from:DateTime('UTC')}`, with the columns of the table. */
-export const edgesSql = `WITH naming AS (${naming})
+/** The edges of the window that begins at `{from:DateTime('UTC')}`, with the columns of the table; `seen` is a condition on the spans. */
+export const edgesSql = (seen?: string) => statement.replaceAll(seenHere, seen ? `AND ${seen}` : '')
+
+const statement = `WITH naming AS (${naming})
 SELECT bucket, ${teller}.${nameFields.length + 1} AS cluster, paired, messaging, ${teller}.${nameFields.length + 2} AS protocol,
   ${[...named('source.names', 'src'), ...named('target.names', 'dst')].join(', ')}, calls, errors, duration
 FROM (${added}) AS added

@@ -1,21 +1,19 @@
-import type { Labels } from '../../runtime/block/block.ts'
+import { type Labels, wideAt } from '../../runtime/block/block.ts'
+import { claimableFields } from '../../schema/ends.ts'
 import { attributionReasons, attributions } from '../../schema/vocabulary.ts'
+import type { Reachable } from '../ends/clusters.ts'
+import { type Lent, type Where, firstFinding, resolverOf } from '../ends/resolver.ts'
+import { markUntranslated } from '../ends/untranslated.ts'
+import { type Gathered, append, gatherFrom, pick, valuesOf } from '../gather.ts'
+import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
-import { type AddressTable, notFound } from '../tables/address-table.ts'
+import { isCrowd, notFound } from '../tables/address-table.ts'
+import { Clocks, type Moments } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
-import { type Attribute, type ObjectTable, nobody } from '../tables/objects.ts'
-
-type Reason = (typeof attributionReasons)[number]
-type Attribution = (typeof attributions)[number]
-
-/** Who an end was, decided once for each distinct pair of claim and object in a block. */
-interface Judgement {
-  entity: number
-  attribution: Attribution
-  reason: Reason
-}
+import type { Attribute, ObjectTable } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = [
+  'cluster',
   'namespace',
   'pod',
   'workload',
@@ -28,198 +26,276 @@ const completed: readonly Attribute[] = [
 ]
 const filled: readonly Attribute[] = ['zone']
 
-/** What `find` did not find: a record without an address. */
-const noAddress = -4
-/** Numbers of crowds, from here down. */
-const firstCrowd = -5
+/** What of a claim says who the end is. */
+const telling = ['pod', 'workload', 'namespace', 'entity', 'service_account', 'spiffe_id'] as const
+
+/** What most blocks fit into. */
+const scratchRows = 8_208
+
+/** Who the ends of a block's rows were: for each row a code, for each code the entity and the verdict. */
+interface Decision {
+  codes: Uint16Array
+  entities: number[]
+  verdicts: Verdict[]
+  /** Of some codes: who tells attributes in place of the entity, and who else it may have been. */
+  lent: Lent[]
+  candidates: string[]
+  /** Whether some are a service itself. */
+  hasService: boolean
+}
+
+export interface KubernetesOptions {
+  /** What is known of the clocks of reporters. */
+  clocks?: Clocks
+  /** Told how many records of a kind may become known better. */
+  provisional?(count: number, kind: string): void
+  /** Which clusters reach each other's addresses. */
+  reachable?: Reachable
+}
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable): Step {
+export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provisional: counted, reachable }: KubernetesOptions = {}): Step {
   const seen = new Combinations()
+  const situations = new Combinations()
+  const resolver = resolverOf(objects, reachable)
   const judge = judgeBy(objects)
-  const gather = gatherFrom(objects.texts)
+  const gather = gatherFrom(objects)
+  const prepared = new WeakMap<Draft, Moments>()
+  const scratch = new Int32Array(scratchRows * 4)
+  /** The code of an entity that no source and nothing else says anything of, in this block. */
+  let codeOfEntity = new Uint16Array(0)
 
-  function attribute(draft: Draft, end: string) {
-    const { judgements, codes } = decide(draft, end)
-    const entities = Int32Array.from(judgements.map(({ entity }) => entity))
-    for (const name of completed) complete(draft, `${end}_${name}`, objects.attribute[name], entities, codes)
-    for (const name of filled) draft.setLabels(`${end}_${name}`, gather(objects.attribute[name], entities, codes))
-    draft.setLabels(
-      `${end}_attribution`,
-      gatherTexts(
-        judgements.map(({ attribution }) => attribution),
-        codes,
-      ),
-    )
-    draft.setLabels(
-      `${end}_attribution_reason`,
-      gatherTexts(
-        judgements.map(({ reason }) => reason),
-        codes,
-      ),
-    )
+  function momentsOf(draft: Draft): Moments {
+    let moments = prepared.get(draft)
+    if (!moments) prepared.set(draft, (moments = clocks.moments(draft)))
+    return moments
+  }
+
+  function attribute(draft: Draft, end: 'src' | 'dst', provisional: Uint8Array): Decision {
+    const { given, bits } = claimsOf(draft, end)
+    const decision = decide(draft, end, given)
+    const { codes, entities, verdicts } = decision
+    const columns = withLent(gather(entities, codes), decision)
+    for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
+    for (const name of filled) draft.setLabels(`${end}_${name}`, columns(name).labels())
+    draft.setLabels(`${end}_attribution`, valuesOf(attributions, verdicts, 'attribution', codes))
+    draft.setLabels(`${end}_attribution_reason`, valuesOf(attributionReasons, verdicts, 'reason', codes))
+    if (decision.candidates.length) draft.setLabels(`${end}_candidates`, candidatesOf(decision))
+    if (given.size) draft.setNumbers(`${end}_claimed`, bits)
+    if (verdicts.some(verdict => verdict.provisional))
+      for (let row = 0; row < codes.length; row++) if (verdicts[codes[row]].provisional) provisional[row] = 1
+    return decision
+  }
+
+  /** The same with what others tell, where they do. */
+  function withLent(columns: (name: Attribute) => Gathered, { entities, codes, lent }: Decision): (name: Attribute) => Gathered {
+    if (!lent.length) return columns
+    const names = new Set(lent.flatMap(each => (each ? Object.keys(each) : [])))
+    const tellers = (name: Attribute) => entities.map((entity, code) => lent[code]?.[name] ?? entity)
+    return name => (names.has(name) ? gather(tellers(name), codes)(name) : columns(name))
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: string): { judgements: Judgement[]; codes: Uint16Array } {
+  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>): Decision {
     const { block } = draft
-    const clusters = block.labels('cluster')
+    const { times, reporters, earliest, latest } = momentsOf(draft)
+    const clusters = clustersOf(draft, given.get('cluster'))
+    const reaches = clusters.keys.map(cluster => resolver.reaches(cluster))
+    const dependsOnPort = objects.listening.dependsOnPort
+    const resolve = resolver.open(draft, end)
     const tables = clusters.keys.map(cluster => objects.addresses(cluster))
-    const addresses = block.addressWords(`${end}_address`)
-    const times = block.words('time')
-    const [pods, namespaces, workloads, entities] = ['pod', 'namespace', 'workload', 'entity'].map(field => draft.labels(`${end}_${field}`))
-    const crowds = new Crowds()
-    const judgements: Judgement[] = []
-    const codes = new Uint16Array(block.rows)
-    seen.clear()
-    for (let row = 0; row < block.rows; row++) {
-      const table = tables[clusters.codes[row]]
-      const time = times[row * 2] + times[row * 2 + 1] * 4294967296
-      let found = table.find(addresses, row * 4, time)
-      if (found === notFound.unknown && isEmpty(addresses, row)) found = noAddress
-      else if (found === notFound.several) found = crowds.number(table, addresses, row, time)
-      const who = (workloads.codes[row] << 16) | pods.codes[row]
-      const code = seen.number(who, namespaces.codes[row], entities.codes[row], found)
-      if (code === judgements.length) {
-        const claim = {
-          pod: pods.keys[pods.codes[row]],
-          namespace: namespaces.keys[namespaces.codes[row]],
-          workload: workloads.keys[workloads.codes[row]],
-          entity: entities.keys[entities.codes[row]],
-        }
-        judgements.push(judge(claim, found, crowds))
-      }
-      codes[row] = code
+    // Of one cluster, and of none that has objects: dictionaries begin with ''.
+    const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
+    const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
+    const addresses = block.addressWords(`${end}_address`, scratch)
+    const claims = telling.map(field => given.get(field)?.labels)
+    const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
+    const [pods, workloads, namespaces, labels, accounts, ids] = claims.map(claim => claim?.codes ?? nothing)
+    const [podKeys, workloadKeys, namespaceKeys, labelKeys, accountKeys, idKeys] = claims.map(claim => claim?.keys ?? [''])
+    const claimed = claims.some(Boolean)
+    const decision: Decision = {
+      codes: new Uint16Array(block.rows),
+      entities: [],
+      verdicts: [],
+      lent: [],
+      candidates: [],
+      hasService: false,
     }
-    return { judgements, codes }
+    const { codes, entities, verdicts } = decision
+    const codeOfCombination: number[] = []
+    if (codeOfEntity.length < objects.entities) codeOfEntity = new Uint16Array(objects.entities * 2)
+    for (const table of tables) table.tidy()
+
+    /** For the few rows whose end is not told by the address. */
+    function whereOf(row: number): Where {
+      const time = wideAt(times, row)
+      const [from, to] = [time + earliest[reporters[row]], time + latest[reporters[row]]]
+      return { cluster: clusters.keys[clusters.codes[row]], table: tables[clusters.codes[row]], time, from, to, addresses }
+    }
+
+    seen.clear()
+    situations.clear()
+    for (let row = 0; row < codes.length; row++) {
+      const cluster = clusters.codes[row]
+      const table = tables[cluster]
+      const reporter = reporters[row]
+      const time = wideAt(times, row)
+      const from = time + earliest[reporter]
+      const to = time + latest[reporter]
+      let found = table.look(addresses, row * 4, from, to)
+      if (found >= 0 ? dependsOnPort[found] : isCrowd(found)) found = resolve(found, row, whereOf(row))
+      const stale = to > complete[cluster]
+      if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
+        let code = codeOfEntity[found]
+        if (code === 0) {
+          entities.push(found)
+          const verdict = judge.alone(found)
+          decision.hasService ||= verdict.reason === 'service'
+          code = codeOfEntity[found] = verdicts.push(verdict)
+        }
+        codes[row] = code - 1
+        continue
+      }
+      if (found === notFound.unknown) {
+        if (isEmpty(addresses, row)) found = noAddress
+        else if (reaches[cluster]) found = resolve(found, row, whereOf(row))
+        if (
+          found === notFound.unknown &&
+          complete[cluster] !== Infinity &&
+          objects.neighbourhoods.has(clusters.keys[cluster], addresses, row * 4)
+        )
+          found = nearby
+      }
+      // What an address table answers means something to that table only.
+      const key = isMixed ? situations.number(found, stale ? 1 : 0, cluster, 0) : (found << 1) | (stale ? 1 : 0)
+      const combination = seen.number(
+        pods[row] | (workloads[row] << 16),
+        namespaces[row] | (labels[row] << 16),
+        accounts[row] | (ids[row] << 16),
+        key,
+      )
+      if (combination === codeOfCombination.length) {
+        const claim = {
+          pod: podKeys[pods[row]],
+          workload: workloadKeys[workloads[row]],
+          namespace: namespaceKeys[namespaces[row]],
+          entity: labelKeys[labels[row]],
+          serviceAccount: accountKeys[accounts[row]],
+          spiffeId: idKeys[ids[row]],
+        }
+        const judgement = judge({
+          claim,
+          found,
+          crowd: isCrowd(found) ? table.crowd(found) : undefined,
+          finding: found >= firstFinding ? resolver.finding(found) : undefined,
+          stale,
+          watched: complete[cluster] !== Infinity,
+        })
+        const code = entities.push(judgement.entity) - 1
+        codeOfCombination.push(code)
+        verdicts.push(judgement.verdict)
+        decision.hasService ||= judgement.verdict.reason === 'service'
+        if (judgement.lent) decision.lent[code] = judgement.lent
+        if (judgement.candidates) decision.candidates[code] = judgement.candidates
+      }
+      codes[row] = codeOfCombination[combination]
+    }
+    for (const entity of entities) codeOfEntity[entity] = 0
+    return decision
   }
 
   /** Fills the rows of a column that are empty; a column with nothing to fill is left as it came. */
-  function complete(draft: Draft, name: string, numbers: readonly number[], entities: Int32Array, codes: Uint16Array) {
-    const claimed = draft.labels(name)
-    if (claimed.keys.length === 1) return draft.setLabels(name, gather(numbers, entities, codes))
-    const empty = claimed.keys.indexOf('')
-    const first = codes.findIndex((code, row) => claimed.codes[row] === empty && numbers[entities[code]] !== 0)
-    if (empty < 0 || first < 0) return
-    const keys = [...claimed.keys]
-    const codeOf = append(keys, own(numbers, entities))
-    const merged = Uint16Array.from(claimed.codes)
-    for (let row = first; row < merged.length; row++) if (merged[row] === empty) merged[row] = codeOf[codes[row]]
-    draft.setLabels(name, { keys, codes: merged })
+  function complete(draft: Draft, name: string, given: Given | undefined, column: Gathered) {
+    if (!given) return draft.setLabels(name, column.labels())
+    if (!given.hasEmpty) return
+    const { keys, codes } = given.labels
+    const merged = column.into({ keys: [...keys], codes }, given.empty)
+    if (merged) draft.setLabels(name, merged)
   }
-
-  const own = (numbers: readonly number[], entities: Int32Array) => Array.from(entities, entity => objects.texts[numbers[entity]])
 
   return {
     name: 'kubernetes',
+    until: draft => momentsOf(draft).until,
     enrich(draft) {
-      for (const end of ['src', 'dst']) attribute(draft, end)
+      const provisional = new Uint8Array(draft.block.rows)
+      const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
+      if (draft.kind.name === 'flow' && ends.some(({ hasService }) => hasService)) markUntranslated(draft, ends)
+      if (!('provisional' in draft.kind.fields)) return
+      draft.setNumbers('provisional', provisional)
+      if (draft.written.has('provisional'))
+        counted?.(
+          provisional.reduce((sum, one) => sum + one, 0),
+          draft.kind.name,
+        )
     },
   }
+}
+
+/** A field of an end as its source filled it, in some rows at least. */
+interface Given {
+  labels: Labels
+  /** The code of ''; -1 where there is none. */
+  empty: number
+  /** Whether some rows are empty. */
+  hasEmpty: boolean
+}
+
+/** What the source itself filled, and for each row a bit for each of `claimableFields`. */
+function claimsOf(draft: Draft, end: string): { given: Map<string, Given>; bits: Uint16Array } {
+  const given = new Map<string, Given>()
+  const bits = new Uint16Array(draft.block.rows)
+  for (const [at, field] of claimableFields.entries()) {
+    const name = `${end}_${field}`
+    if (!draft.block.has(name)) continue
+    const labels = draft.given(name)
+    const { keys, codes } = labels
+    const empty = keys.indexOf('')
+    if (keys.length === 1 && empty === 0) continue
+    const bit = 1 << at
+    let count = 0
+    for (let row = 0; row < codes.length; row++)
+      if (codes[row] !== empty) {
+        bits[row] |= bit
+        count++
+      }
+    if (count) given.set(field, { labels, empty, hasEmpty: count < codes.length })
+  }
+  return { given, bits }
+}
+
+/** The cluster among whose objects the end of each row is looked for: the one the source names, else its own. */
+function clustersOf(draft: Draft, claimed: Given | undefined): Labels {
+  const reporters = draft.given('cluster')
+  if (!claimed) return reporters
+  const own = isUniform(reporters.codes) ? reporters.keys[reporters.codes[0]] : undefined
+  if (claimed.labels.keys.every(key => key === '' || key === own)) return reporters
+  const keys = [...reporters.keys]
+  const codeOf = append(keys, claimed.labels.keys)
+  const codes = new Uint16Array(claimed.labels.codes.length)
+  for (let row = 0; row < codes.length; row++) {
+    const code = claimed.labels.codes[row]
+    codes[row] = code === claimed.empty ? reporters.codes[row] : codeOf[code]
+  }
+  return { keys, codes }
+}
+
+function isUniform(codes: Labels['codes']): boolean {
+  let row = 1
+  while (row < codes.length && codes[row] === codes[0]) row++
+  return row >= codes.length
+}
+
+/** Who else the end of each row may have been. */
+function candidatesOf({ candidates, verdicts, codes }: Decision): Labels {
+  const texts = verdicts.map((_, code) => candidates[code] ?? '')
+  const keys = ['']
+  return { keys, codes: pick(append(keys, texts), codes) }
 }
 
 function isEmpty(addresses: Int32Array, row: number): boolean {
   const at = row * 4
   return (addresses[at] | addresses[at + 1] | addresses[at + 2] | addresses[at + 3]) === 0
-}
-
-/** Sets of entities that had one address at one time. */
-class Crowds {
-  readonly #numbers = new Map<string, number>()
-  readonly #members: number[][] = []
-
-  number(table: AddressTable, addresses: Int32Array, row: number, time: number): number {
-    const members: number[] = []
-    table.find(addresses, row * 4, time, members)
-    const name = members.join()
-    let number = this.#numbers.get(name)
-    if (number === undefined) this.#numbers.set(name, (number = firstCrowd + 1 - this.#members.push(members)))
-    return number
-  }
-
-  members(number: number): number[] {
-    return this.#members[firstCrowd - number]
-  }
-}
-
-interface Claim {
-  pod: string
-  namespace: string
-  workload: string
-  entity: string
-}
-
-function judgeBy(objects: ObjectTable) {
-  /** A source names the pod, or, as the metrics of a mesh do, the workload alone. */
-  function one({ pod, namespace, workload }: Claim, entity: number): Judgement {
-    if (!pod && !workload) return { entity, attribution: 'exact', reason: 'object' }
-    const isNamed = pod ? objects.text('pod', entity) === pod : objects.text('workload', entity) === workload
-    const agrees = isNamed && objects.text('namespace', entity) === namespace
-    return agrees
-      ? { entity, attribution: 'exact', reason: 'claim_agrees' }
-      : { entity: nobody, attribution: 'ambiguous', reason: 'claim_differs' }
-  }
-
-  /** Pods on the host network share the address of their node: the node is sure, the pod is not. */
-  function several(members: number[]): Judgement {
-    const node = members.find(member => objects.isNode(member))
-    return { entity: node ?? nobody, attribution: 'ambiguous', reason: node === undefined ? 'several_objects' : 'host_network' }
-  }
-
-  function none(claim: Claim, found: number): Judgement {
-    if (claim.pod || claim.workload) return { entity: nobody, attribution: 'exact', reason: 'claim' }
-    const outside = claim.entity === 'world'
-    const reason =
-      found === noAddress ? 'no_address' : outside ? 'outside' : found === notFound.notThen ? 'no_object_at_that_time' : 'no_object'
-    return { entity: nobody, attribution: 'none', reason }
-  }
-
-  return function judge(claim: Claim, found: number, crowds: Crowds): Judgement {
-    if (found <= firstCrowd) return several(crowds.members(found))
-    return found >= 0 ? one(claim, found) : none(claim, found)
-  }
-}
-
-/** Makes columns with the text of `entities[codes[row]]` in each row, given the number of each entity's text. */
-function gatherFrom(texts: readonly string[]) {
-  let codeOf = new Uint16Array(0)
-  return function gather(numbers: readonly number[], entities: Int32Array, codes: Uint16Array): Labels {
-    if (codeOf.length < texts.length) codeOf = new Uint16Array(texts.length * 2)
-    const keys = ['']
-    const local = new Uint16Array(entities.length)
-    for (let i = 0; i < entities.length; i++) {
-      const number = numbers[entities[i]]
-      if (number && !codeOf[number]) codeOf[number] = keys.push(texts[number]) - 1
-      local[i] = codeOf[number]
-    }
-    for (const entity of entities) codeOf[numbers[entity]] = 0
-    return { keys, codes: pick(local, codes) }
-  }
-}
-
-/** The same of a few texts. */
-function gatherTexts(texts: readonly string[], codes: Uint16Array): Labels {
-  const keys = ['']
-  return { keys, codes: pick(append(keys, texts), codes) }
-}
-
-function pick(from: Uint16Array, codes: Uint16Array): Uint16Array {
-  const picked = new Uint16Array(codes.length)
-  for (let row = 0; row < codes.length; row++) picked[row] = from[codes[row]]
-  return picked
-}
-
-/** The code of each text in `keys`, which grows by those that are new. */
-function append(keys: string[], texts: readonly string[]): Uint16Array {
-  const known = new Map(keys.map((key, code) => [key, code]))
-  const codes = new Uint16Array(texts.length)
-  for (const [at, text] of texts.entries()) {
-    const code = known.get(text) ?? keys.push(text) - 1
-    known.set(text, code)
-    codes[at] = code
-  }
-  return codes
 }

@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { wideAt } from '../../runtime/block/block.ts'
 import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
+import type { RecordKind } from '../../schema/record.ts'
 import { directions } from '../../schema/vocabulary.ts'
 import type { Draft, Step } from '../step.ts'
 import { notFound } from '../tables/address-table.ts'
@@ -14,6 +15,14 @@ const sources = new Set(['netobserv'])
 
 const [unknown, ingress, egress] = directions.map((_, code) => code)
 const mostNodes = 10_000
+
+/** SQL of what a stored record's source said of the direction. */
+export function toldDirection({ name }: RecordKind, row: string): string {
+  const turned = `${row}.source IN (${[...sources].map(source => `'${source}'`).join(', ')}) AND ${row}.orientation = 'reply'`
+  const other = `transform(toString(${row}.direction), ['ingress', 'egress'], ['egress', 'ingress'])`
+  const cases = [`${row}.direction_found, 'unknown'`, ...(name === 'flow' ? [`${turned}, ${other}`] : []), `toString(${row}.direction)`]
+  return `CAST(multiIf(${cases.join(', ')}), 'LowCardinality(String)')`
+}
 
 /**
  * At which end of a flow its reporter is: the one that runs on its node. Of answers `ingress` is the end they came from, as with reporters
@@ -34,15 +43,18 @@ export function vantage(objects: ObjectTable): Step {
     const way = draft.kind.name === 'flow' ? draft.labels('orientation') : undefined
     const reply = way ? way.keys.indexOf('reply') : -1
     const times = block.words('time')
+    const found = new Uint8Array(block.rows)
     for (let row = 0; row < block.rows; row++) {
       if (!ours[names.codes[row]]) continue
       if (codes[row] === unknown) {
         const time = wideAt(times, row)
         const node = nodeAt(clusters.keys[clusters.codes[row]], reporters.keys[reporters.codes[row]], time)
         codes[row] = sideOf(node, from.keys[from.codes[row]], to.keys[to.codes[row]])
+        found[row] = Number(codes[row] !== unknown)
       }
       if (codes[row] !== unknown && way && reply >= 0 && way.codes[row] === reply) codes[row] = codes[row] === ingress ? egress : ingress
     }
+    draft.setNumbers('direction_found', found)
     draft.setLabels('direction', { keys: ['', ...directions], codes: codes.map(code => code + 1) })
   }
 

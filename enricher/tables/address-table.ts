@@ -1,45 +1,83 @@
-/** What `find` answers instead of an entity. */
+/** What is answered instead of an entity. */
 export const notFound = { unknown: -1, notThen: -2, several: -3 } as const
+
+/** Bits of what `look` answers above the entity: why it is that entity only probably. */
+export const doubts = { perhapsEnded: 1 << 29, clock: 1 << 28 } as const
+/** The entity of an answer that is not negative. */
+export const entityOf = (answer: number) => answer & (doubts.clock - 1)
+
+/** Several that had an address: one entity of each object. */
+export interface Crowd {
+  entities: readonly number[]
+  /** Whether they had it one after the other, and which had it then is not sure. */
+  clock: boolean
+  /** Whether one of them had perhaps ended. */
+  perhapsEnded: boolean
+}
+
+/** Answers that stand for a crowd, from here down. */
+const firstCrowd = -16
+export const isCrowd = (answer: number) => answer <= firstCrowd
+const mostCrowds = 50_000
+
+/** Words of an address: its 16 bytes, the stretch of time the last answer holds for, that answer, its newest interval. */
+const addressWords = 16
+const [sinceAt, untilAt] = [2, 3]
+const [answerAt, headAt] = [8, 9]
+
+/** Words of an interval: from, to and ended_after, then what follows. */
+const intervalWords = 10
+const [fromAt, toAt, endedAt] = [0, 1, 2]
+const [entityAt, objectAt, nextAt, ownerAt] = [6, 7, 8, 9]
 
 /**
  * Whose an address was at a time: addresses to entities (small whole numbers) with the interval in which each was true, in typed
- * arrays. Open addressing over the 16 bytes of the address; the intervals of an address are a linked list, newest first.
+ * arrays. Open addressing over the 16 bytes of the address; the intervals of an address are a linked list, newest first. Each address
+ * remembers the last answer and the stretch of time it holds for, so that what is asked in order of time reads one line of memory.
  */
 export class AddressTable {
   #slots = new Int32Array(1024).fill(-1)
-  /** Addresses in order of arrival, four words each. */
-  #addresses = new Int32Array(512 * 4)
-  #heads = new Int32Array(512)
+  #addresses = new Int32Array(512 * addressWords)
+  #memos = new Float64Array(this.#addresses.buffer)
   #count = 0
-  #from = new Float64Array(1024)
-  #to = new Float64Array(1024)
-  #entities = new Int32Array(1024)
-  #next = new Int32Array(1024)
-  #intervals = 0
+  #intervals = new Int32Array(1024 * intervalWords)
+  #times = new Float64Array(this.#intervals.buffer)
+  #intervalCount = 0
+  #crowds: Crowd[] = []
+  readonly #crowdNumbers = new Map<string, number>()
 
   get addresses(): number {
     return this.#count
   }
 
   get intervals(): number {
-    return this.#intervals
+    return this.#intervalCount
   }
 
-  /** The address in `words` from `at` on was the entity's from `from` until before `to`, microseconds. Returns a number for `close`. */
-  add(words: Int32Array, at: number, from: number, to: number, entity: number): number {
+  /**
+   * The address in `words` from `at` on was the entity's from `from` until before `to`, microseconds; since `endedAfter` that is not sure.
+   * Entities of one object are one owner. Returns a number for `close`.
+   */
+  add(words: Int32Array, at: number, from: number, to: number, entity: number, { endedAfter = to, object = entity } = {}): number {
     const address = this.#findOrAdd(words, at)
-    if (this.#intervals === this.#from.length) this.#growIntervals()
-    const interval = this.#intervals++
-    this.#from[interval] = from
-    this.#to[interval] = to
-    this.#entities[interval] = entity
+    if ((this.#intervalCount + 1) * intervalWords > this.#intervals.length) this.#growIntervals()
+    const interval = this.#intervalCount++
+    const word = interval * intervalWords
+    this.#intervals[word + entityAt] = entity
+    this.#intervals[word + objectAt] = object
+    this.#intervals[word + ownerAt] = address
+    this.#times[word / 2 + fromAt] = from
+    this.close(interval, to, endedAfter)
     this.#insertByStart(address, interval)
     return interval
   }
 
   /** Ends (or prolongs) an interval. */
-  close(interval: number, to: number): void {
-    this.#to[interval] = to
+  close(interval: number, to: number, endedAfter = to): void {
+    const word = interval * intervalWords
+    this.#times[word / 2 + toAt] = to
+    this.#times[word / 2 + endedAt] = Math.min(to, endedAfter)
+    this.#memos[(this.#intervals[word + ownerAt] * addressWords) / 2 + sinceAt] = Infinity
   }
 
   /**
@@ -50,14 +88,118 @@ export class AddressTable {
     const address = this.#slots[this.#slotOf(words, at)]
     if (address < 0) return notFound.unknown
     let found: number = notFound.notThen
-    for (let interval = this.#heads[address]; interval >= 0; interval = this.#next[interval]) {
-      if (time < this.#from[interval] || time >= this.#to[interval]) continue
-      const entity = this.#entities[interval]
+    for (let word = this.#head(address); word >= 0; word = this.#intervals[word + nextAt]) {
+      if (time < this.#times[word / 2 + fromAt] || time >= this.#times[word / 2 + toAt]) continue
+      const entity = this.#intervals[word + entityAt]
       candidates?.push(entity)
       if (found === notFound.notThen) found = entity
       else if (found !== entity) found = notFound.several
     }
     return found
+  }
+
+  /**
+   * Who had the address at a time of which is known that it lies within [from, to]. An entity that had it all the while, or with `doubts` when that is
+   * not sure. A crowd (`isCrowd`) when several objects had it. Else `notThen` or `unknown`.
+   */
+  look(words: Int32Array, at: number, from: number, to: number): number {
+    const address = this.#slots[this.#slotOf(words, at)]
+    if (address < 0) return notFound.unknown
+    const memo = address * (addressWords / 2)
+    if (this.#memos[memo + sinceAt] <= from && to < this.#memos[memo + untilAt]) return this.#addresses[address * addressWords + answerAt]
+    return this.#remember(address, to) <= from ? this.#addresses[address * addressWords + answerAt] : this.#around(address, from, to)
+  }
+
+  crowd(answer: number): Crowd {
+    return this.#crowds[firstCrowd - answer]
+  }
+
+  /** Forgets answers when they have become many; those given out before mean nothing after. */
+  tidy(): void {
+    if (this.#crowds.length < mostCrowds) return
+    this.#crowds = []
+    this.#crowdNumbers.clear()
+    for (let address = 0; address < this.#count; address++) this.#memos[(address * addressWords) / 2 + sinceAt] = Infinity
+  }
+
+  #head(address: number): number {
+    return this.#addresses[address * addressWords + headAt]
+  }
+
+  /** Keeps the answer for a time and the stretch around it in which nothing begins or ends; returns since when that is. */
+  #remember(address: number, time: number): number {
+    let since = -Infinity
+    let until = Infinity
+    const alive: number[] = []
+    for (let word = this.#head(address); word >= 0; word = this.#intervals[word + nextAt]) {
+      const at = word / 2
+      for (let bound = at + fromAt; bound <= at + endedAt; bound++) {
+        const edge = this.#times[bound]
+        if (edge <= time) since = Math.max(since, edge)
+        else until = Math.min(until, edge)
+      }
+      if (this.#times[at + fromAt] <= time && time < this.#times[at + toAt]) alive.push(word)
+    }
+    const memo = (address * addressWords) / 2
+    this.#memos[memo + sinceAt] = since
+    this.#memos[memo + untilAt] = until
+    this.#addresses[address * addressWords + answerAt] = this.#answerAt(alive, time)
+    return since
+  }
+
+  /** Of versions of one object the newest counts, which comes first. */
+  #answerAt(alive: readonly number[], time: number): number {
+    if (alive.length === 0) return notFound.notThen
+    const [newest] = alive
+    if (alive.some(word => this.#objectOf(word) !== this.#objectOf(newest))) return this.#crowdOf(alive, time, false)
+    return this.#intervals[newest + entityAt] | (time >= this.#times[newest / 2 + endedAt] ? doubts.perhapsEnded : 0)
+  }
+
+  /** The same for a stretch of time in which something begins or ends. */
+  #around(address: number, from: number, to: number): number {
+    const touching: number[] = []
+    for (let word = this.#head(address); word >= 0; word = this.#intervals[word + nextAt]) {
+      const begins = this.#times[word / 2 + fromAt]
+      const ends = this.#times[word / 2 + toAt]
+      if (begins < ends && begins <= to && ends > from) touching.push(word)
+    }
+    if (touching.length === 0) return notFound.notThen
+    const object = this.#objectOf(touching[0])
+    if (touching.some(word => this.#objectOf(word) !== object)) return this.#crowdOf(touching, to, !this.#met(touching, from, to))
+    return this.#alone(touching, from, to)
+  }
+
+  /** Of the versions of one object, newest first, the oldest there: what it was when the time begins. */
+  #alone(touching: readonly number[], from: number, to: number): number {
+    const [newest] = touching
+    const oldest = touching.at(-1)!
+    const entity = this.#intervals[oldest + entityAt]
+    const ends = this.#times[newest / 2 + toAt]
+    if (ends > to && this.#times[newest / 2 + endedAt] <= to) return entity | doubts.perhapsEnded
+    return this.#times[oldest / 2 + fromAt] <= from && ends > to ? entity : entity | doubts.clock
+  }
+
+  /** Whether more than one object had it at the one end of the stretch or the other. */
+  #met(touching: readonly number[], from: number, to: number): boolean {
+    return [from, to].some(time => {
+      const then = touching.filter(word => this.#times[word / 2 + fromAt] <= time && time < this.#times[word / 2 + toAt])
+      return then.some(word => this.#objectOf(word) !== this.#objectOf(then[0]))
+    })
+  }
+
+  #objectOf(word: number): number {
+    return this.#intervals[word + objectAt]
+  }
+
+  #crowdOf(words: readonly number[], time: number, clock: boolean): number {
+    const newest = new Map<number, number>()
+    for (const word of words) if (!newest.has(this.#objectOf(word))) newest.set(this.#objectOf(word), this.#intervals[word + entityAt])
+    const entities = [...newest.values()].sort((a, b) => a - b)
+    const perhapsEnded = words.some(word => this.#times[word / 2 + endedAt] <= time && time < this.#times[word / 2 + toAt])
+    const name = `${clock ? 'c' : ''}${perhapsEnded ? 'p' : ''}${entities.join()}`
+    let number = this.#crowdNumbers.get(name)
+    if (number === undefined) this.#crowdNumbers.set(name, (number = firstCrowd + 1 - this.#crowds.push({ entities, clock, perhapsEnded })))
+    return number
   }
 
   #slotOf(words: Int32Array, at: number): number {
@@ -70,7 +212,7 @@ export class AddressTable {
     for (;;) {
       const address = this.#slots[slot]
       if (address < 0) return slot
-      const word = address * 4
+      const word = address * addressWords
       const known = this.#addresses
       if (known[word + 3] === d && known[word + 2] === c && known[word + 1] === b && known[word] === a) return slot
       slot = (slot + 1) & mask
@@ -82,34 +224,37 @@ export class AddressTable {
     const slot = this.#slotOf(words, at)
     if (this.#slots[slot] >= 0) return this.#slots[slot]
     const address = this.#count++
-    if (address * 4 >= this.#addresses.length) {
+    if ((address + 1) * addressWords > this.#addresses.length) {
       this.#addresses = grown(this.#addresses)
-      this.#heads = grown(this.#heads)
+      this.#memos = new Float64Array(this.#addresses.buffer)
     }
-    this.#addresses.set(words.subarray(at, at + 4), address * 4)
-    this.#heads[address] = -1
+    this.#addresses.set(words.subarray(at, at + 4), address * addressWords)
+    this.#addresses[address * addressWords + headAt] = -1
     this.#slots[slot] = address
     return address
   }
 
   #insertByStart(address: number, interval: number): void {
+    const word = interval * intervalWords
+    const from = this.#times[word / 2 + fromAt]
     let before = -1
-    let after = this.#heads[address]
-    while (after >= 0 && this.#from[after] > this.#from[interval]) {
+    let after = this.#head(address)
+    while (after >= 0 && this.#times[after / 2 + fromAt] > from) {
       before = after
-      after = this.#next[after]
+      after = this.#intervals[after + nextAt]
     }
-    this.#next[interval] = after
-    if (before < 0) this.#heads[address] = interval
-    else this.#next[before] = interval
+    this.#intervals[word + nextAt] = after
+    if (before < 0) this.#addresses[address * addressWords + headAt] = word
+    else this.#intervals[before + nextAt] = word
   }
 
   #growSlots(): void {
     const slots = new Int32Array(this.#slots.length * 2).fill(-1)
     const mask = slots.length - 1
+    const known = this.#addresses
     for (let address = 0; address < this.#count; address++) {
-      const [a, b, c, d] = this.#addresses.subarray(address * 4, address * 4 + 4)
-      let slot = mix(a, b, c, d) & mask
+      const word = address * addressWords
+      let slot = mix(known[word], known[word + 1], known[word + 2], known[word + 3]) & mask
       while (slots[slot] >= 0) slot = (slot + 1) & mask
       slots[slot] = address
     }
@@ -117,10 +262,8 @@ export class AddressTable {
   }
 
   #growIntervals(): void {
-    this.#from = grown(this.#from)
-    this.#to = grown(this.#to)
-    this.#entities = grown(this.#entities)
-    this.#next = grown(this.#next)
+    this.#intervals = grown(this.#intervals)
+    this.#times = new Float64Array(this.#intervals.buffer)
   }
 }
 
@@ -131,8 +274,8 @@ function mix(a: number, b: number, c: number, d: number): number {
   return hash ^ (hash >>> 13)
 }
 
-function grown<A extends Int32Array | Float64Array>(array: A): A {
-  const larger = new (array.constructor as new (length: number) => A)(array.length * 2)
+function grown(array: Int32Array): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(array.length * 2)
   larger.set(array)
   return larger
 }

@@ -22,6 +22,18 @@ export class Combinations {
     }
   }
 
+  /** The combination's number, or -1 for one that never came. */
+  find(a: number, b: number, c: number, d: number): number {
+    const mask = this.#slots.length - 1
+    const parts = this.#parts
+    for (let slot = mix(a, b, c, d) & mask; ; slot = (slot + 1) & mask) {
+      const known = this.#slots[slot]
+      if (known < 0) return -1
+      const part = known * 4
+      if (parts[part + 3] === d && parts[part] === a && parts[part + 1] === b && parts[part + 2] === c) return known
+    }
+  }
+
   clear(): void {
     this.#slots.fill(-1)
     this.#count = 0

@@ -1,10 +1,13 @@
 import { writeAddress } from '../../runtime/block/address.ts'
-import type { Block } from '../../runtime/block/block.ts'
 import { type ObjectVersion, objectKey } from '../../schema/object.ts'
+import { Listening, serviceOf } from '../ends/listening.ts'
 import { AddressTable } from './address-table.ts'
+import { Heartbeats } from './heartbeats.ts'
+import { Neighbourhoods } from './neighbourhoods.ts'
 
 /** What is known of an entity, each a text. */
 export const attributes = [
+  'cluster',
   'namespace',
   'pod',
   'workload',
@@ -18,15 +21,36 @@ export const attributes = [
 ] as const
 export type Attribute = (typeof attributes)[number]
 
+/** What an entity's attributes are found by: most are those of many pods, so each set of them is kept once. */
+export type Level = 'own' | 'place' | 'profile'
+type SharedLevel = Exclude<Level, 'own'>
+export const levelOf = (attribute: Attribute): Level =>
+  attribute === 'pod' ? 'own' : attribute === 'node' || attribute === 'zone' ? 'place' : 'profile'
+const profileAttributes = attributes.filter(attribute => levelOf(attribute) === 'profile')
+
 /** The entity of which nothing is known. */
 export const nobody = 0
 
+type EntityKind = 'pod' | 'node' | 'service'
+
+/** A version with what it was told to be, to notice when that changes. */
 interface Known {
   entity: number
+  object: ObjectHistory
   cluster: string
+  addresses: string
   intervals: number[]
   from: number
   to: number
+  endedAfter: number
+  /** Where the version after it begins. */
+  limit: number
+}
+
+interface ObjectHistory {
+  number: number
+  /** The newest version, to end it when its successor begins. */
+  newest?: Known
 }
 
 /**
@@ -36,23 +60,32 @@ interface Known {
 export class ObjectTable {
   /** Every text an entity has, once. Text 0 is ''. */
   readonly texts: string[] = ['']
-  /** For each attribute the number of its text, by entity. */
+  /** By entity: the number of its place and of its profile. */
+  readonly levels: Record<SharedLevel, number[]> = { place: [0], profile: [0] }
+  /** For each attribute the number of its text, by the number of its level: the entity itself, its place or its profile. */
   readonly attribute = Object.fromEntries(attributes.map(name => [name, [0]])) as Record<Attribute, number[]>
-  readonly #isNode = [false]
+  readonly heartbeats = new Heartbeats()
+  readonly neighbourhoods = new Neighbourhoods()
+  /** What entities listen at, besides having addresses. */
+  readonly listening = new Listening()
+  readonly #kinds: (EntityKind | '')[] = ['']
   readonly #textNumbers = new Map([['', 0]])
+  readonly #profiles = new Map<string, number>()
+  readonly #places = new Map<string, number>()
   readonly #clusters = new Map<string, AddressTable>()
   readonly #versions = new Map<string, Known>()
-  /** The newest version of each object, to end it when its successor begins. */
-  readonly #newest = new Map<string, Known>()
+  readonly #objects = new Map<string, ObjectHistory>()
   readonly #zones = new Map<string, string>()
-  /** Entities on nodes whose zone is not known yet. */
-  readonly #withoutZone = new Map<string, number[]>()
   readonly #serverPorts = new Set<number>()
   readonly #words = new Int32Array(4)
   readonly #bytes = new Uint8Array(this.#words.buffer)
 
   get versions(): number {
     return this.#versions.size
+  }
+
+  get entities(): number {
+    return this.#kinds.length
   }
 
   /** The addresses of a cluster; an empty table for one we know nothing of. */
@@ -68,43 +101,127 @@ export class ObjectTable {
   }
 
   isNode(entity: number): boolean {
-    return this.#isNode[entity]
+    return this.#kinds[entity] === 'node'
+  }
+
+  isPod(entity: number): boolean {
+    return this.#kinds[entity] === 'pod'
   }
 
   text(attribute: Attribute, entity: number): string {
-    return this.texts[this.attribute[attribute][entity]]
+    const level = levelOf(attribute)
+    return this.texts[this.attribute[attribute][level === 'own' ? entity : this.levels[level][entity]]]
   }
 
-  addBlock(block: Block): void {
-    for (const record of block.records()) this.add(record as ObjectVersion)
+  /** Whether a version is known, whatever was told of its end. */
+  has(version: ObjectVersion): boolean {
+    return this.#versions.has(objectKey(version))
   }
 
   add(version: ObjectVersion): void {
     const { kind, cluster = '', name = '', zone = '' } = version
+    if (kind === 'cluster') return this.heartbeats.beat(cluster, version.time ?? 0)
     if (kind === 'node' && zone) this.#learnZone(`${cluster}/${name}`, zone)
     if (kind === 'service') for (const port of version.ports ?? []) this.#serverPorts.add(Number(port.split('/')[1]))
-    if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addAddresses(version)
+    if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addVersion(version, kind)
+    if (kind === 'service') this.listening.end(version)
   }
 
-  #addAddresses(version: ObjectVersion): void {
+  #addVersion(version: ObjectVersion, kind: EntityKind): void {
+    const { cluster = '', valid_from: from = 0, valid_to: to = Infinity, ended_after: endedAfter = 0 } = version
     const key = objectKey(version)
-    const { cluster = '', valid_from: from = 0, valid_to: to = Infinity } = version
+    const levels = this.#levelsOf(version, kind)
+    const addresses = (version.addresses ?? []).join()
     const known = this.#versions.get(key)
-    if (known) return this.#end(known, to)
-    const added: Known = { entity: this.#addEntity(version), cluster, intervals: [], from, to }
-    const table = this.addresses(cluster)
-    for (const address of version.addresses ?? [])
-      if (writeAddress(this.#bytes, 0, address)) added.intervals.push(table.add(this.#words, 0, from, to, added.entity))
+    if (known) {
+      if (known.addresses === addresses && this.#isSame(known.entity, levels)) return this.#end(known, to, endedAfter || to)
+      this.#end(known, from, from)
+    }
+    const object = known?.object ?? this.#objectOf(`${cluster}/${kind}/${version.uid}`)
+    const entity = this.#addEntity(kind, levels)
+    this.listening.learn(entity, version)
+    const limit = known?.limit ?? Infinity
+    const added: Known = {
+      entity,
+      object,
+      cluster,
+      addresses,
+      intervals: [],
+      from,
+      to: Math.min(to, limit),
+      endedAfter: endedAfter || to,
+      limit,
+    }
     this.#versions.set(key, added)
-    this.#succeed(`${cluster}/${version.kind}/${version.uid}`, added)
+    this.#addAddresses(version, added)
+    this.#succeed(object, added)
   }
 
-  #addEntity(version: ObjectVersion): number {
-    const known = describe(version)
-    const entity = this.#isNode.push(version.kind === 'node') - 1
-    for (const name of attributes) this.attribute[name].push(this.#textNumber(known[name] ?? ''))
-    if (known.node && !known.zone) this.#findZone(entity, `${version.cluster ?? ''}/${known.node}`)
+  #addAddresses({ addresses = [], kind, host_network: hostNetwork, cluster = '', spec }: ObjectVersion, added: Known): void {
+    const table = this.addresses(cluster)
+    const { from, to, endedAfter, entity, object } = added
+    for (const address of addresses) {
+      if (!writeAddress(this.#bytes, 0, address)) continue
+      added.intervals.push(table.add(this.#words, 0, from, to, entity, { endedAfter, object: object.number }))
+      if (kind !== 'node' && !hostNetwork) this.neighbourhoods.addNear(cluster, this.#words, kind === 'service')
+    }
+    if (kind === 'node' && spec) this.neighbourhoods.addRanges(cluster, spec)
+  }
+
+  #objectOf(name: string): ObjectHistory {
+    let object = this.#objects.get(name)
+    if (!object) this.#objects.set(name, (object = { number: this.#objects.size }))
+    return object
+  }
+
+  #addEntity(kind: EntityKind, levels: Record<Level, number>): number {
+    const entity = this.#kinds.push(kind) - 1
+    this.attribute.pod[entity] = levels.own
+    this.levels.place.push(levels.place)
+    this.levels.profile.push(levels.profile)
     return entity
+  }
+
+  #isSame(entity: number, { own, place, profile }: Record<Level, number>): boolean {
+    return this.attribute.pod[entity] === own && this.levels.place[entity] === place && this.levels.profile[entity] === profile
+  }
+
+  /** The numbers of its name, its place and its profile. */
+  #levelsOf(version: ObjectVersion, kind: EntityKind): Record<Level, number> {
+    const known = describe(version, kind)
+    return {
+      own: this.#textNumber(known.pod ?? ''),
+      place: this.#placeOf(version.cluster ?? '', known.node ?? '', known.zone ?? ''),
+      profile: this.#profileOf(known),
+    }
+  }
+
+  #profileOf(known: Partial<Record<Attribute, string>>): number {
+    const name = profileAttributes.map(attribute => known[attribute] ?? '').join('\0')
+    let number = this.#profiles.get(name)
+    if (number !== undefined) return number
+    this.#profiles.set(name, (number = this.#profiles.size + 1))
+    for (const attribute of profileAttributes) this.attribute[attribute].push(this.#textNumber(known[attribute] ?? ''))
+    return number
+  }
+
+  /** Where it runs. The zone of a node may become known later. */
+  #placeOf(cluster: string, node: string, zone: string): number {
+    if (!node && !zone) return 0
+    const name = `${cluster}/${node}\0${zone}`
+    let number = this.#places.get(name)
+    if (number !== undefined) return number
+    this.#places.set(name, (number = this.#places.size + 1))
+    this.attribute.node.push(this.#textNumber(node))
+    this.attribute.zone.push(this.#textNumber(zone || (this.#zones.get(`${cluster}/${node}`) ?? '')))
+    return number
+  }
+
+  #learnZone(node: string, zone: string): void {
+    if (this.#zones.get(node) === zone) return
+    this.#zones.set(node, zone)
+    const place = this.#places.get(`${node}\0`)
+    if (place !== undefined) this.attribute.zone[place] = this.#textNumber(zone)
   }
 
   #textNumber(text: string): number {
@@ -113,44 +230,36 @@ export class ObjectTable {
     return number
   }
 
-  #findZone(entity: number, node: string): void {
-    const zone = this.#zones.get(node)
-    if (zone) this.attribute.zone[entity] = this.#textNumber(zone)
-    else this.#withoutZone.set(node, [...(this.#withoutZone.get(node) ?? []), entity])
-  }
-
-  #learnZone(node: string, zone: string): void {
-    this.#zones.set(node, zone)
-    for (const entity of this.#withoutZone.get(node) ?? []) this.attribute.zone[entity] = this.#textNumber(zone)
-    this.#withoutZone.delete(node)
-  }
-
   /** An object has one version at a time: the earlier one ends where the later one begins. */
-  #succeed(object: string, added: Known): void {
-    const other = this.#newest.get(object)
-    if (!other) return void this.#newest.set(object, added)
-    const [earlier, later] = other.from <= added.from ? [other, added] : [added, other]
-    if (earlier.to > later.from) this.#end(earlier, later.from)
-    this.#newest.set(object, later)
+  #succeed(object: ObjectHistory, added: Known): void {
+    const other = object.newest
+    if (!other || other.from === added.from) return void (object.newest = added)
+    const [earlier, later] = other.from < added.from ? [other, added] : [added, other]
+    earlier.limit = Math.min(earlier.limit, later.from)
+    if (earlier.to > later.from) this.#end(earlier, earlier.to, earlier.endedAfter)
+    object.newest = later
   }
 
-  #end(known: Known, to: number): void {
-    known.to = to
+  #end(known: Known, to: number, endedAfter: number): void {
+    known.to = Math.min(to, known.limit)
+    known.endedAfter = Math.min(endedAfter, known.to)
     const table = this.addresses(known.cluster)
-    for (const interval of known.intervals) table.close(interval, to)
+    for (const interval of known.intervals) table.close(interval, known.to, known.endedAfter)
   }
 }
 
-function describe({ kind, namespace = '', name = '', ...version }: ObjectVersion): Partial<Record<Attribute, string>> {
-  if (kind === 'node') return { node: name, zone: version.zone }
-  if (kind === 'service') return { namespace, service: `${namespace}/${name}` }
+function describe({ namespace = '', name = '', ...version }: ObjectVersion, kind: EntityKind): Partial<Record<Attribute, string>> {
+  const { cluster } = version
+  if (kind === 'node') return { cluster, node: name, zone: version.zone }
+  if (kind === 'service') return { cluster, namespace, service: `${namespace}/${name}` }
   const { workload, workload_kind, services, service_account, node, spiffe_id } = version
   return {
+    cluster,
     namespace,
     pod: name,
     workload,
     workload_kind,
-    service: services?.[0],
+    service: serviceOf(services, workload),
     service_account,
     node,
     zone: version.zone,

@@ -16,7 +16,7 @@ interface Asked {
 }
 
 /** Records as they are stored, as server-sent events: `record`, and `skipped` with how many were left out. */
-export function liveRoute(app: FastifyInstance, { clickhouse, log }: ApiContext): void {
+export function liveRoute(app: FastifyInstance, { clickhouse, log, objectsWaitMs }: ApiContext): void {
   const querystring = { type: 'object', properties: { kind: { ...kindName, default: 'flow' }, where } }
   const schema = { summary: 'Records as they are stored: server-sent events record, skipped and error.', querystring }
   let streams = 0
@@ -27,7 +27,7 @@ export function liveRoute(app: FastifyInstance, { clickhouse, log }: ApiContext)
       return reply.code(503).send({ error: { code: 'too_many_streams', message: `${mostStreams} clients watch already` } })
     streams++
     reply.raw.once('close', () => streams--)
-    const events = eventsOf({ clickhouse, kind, where: query.where, signal: clientSignal(reply) }, error =>
+    const events = eventsOf({ clickhouse, kind, where: query.where, objectsWaitMs, signal: clientSignal(reply) }, error =>
       log.warn({ error }, 'a live stream failed'),
     )
     return reply.header('cache-control', 'no-store').type('text/event-stream').send(Readable.from(events))

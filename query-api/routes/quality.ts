@@ -9,6 +9,7 @@ export function qualityRoute(app: FastifyInstance, context: ApiContext): void {
     to: { type: 'string' },
     lateness: list('Seconds from being seen to being received, per kind of agent.'),
     attribution: list('How surely the ends of flows are known, and why not.'),
+    clocks: list('Reporters whose clocks are ahead, by how many seconds at least.'),
     losses: list('What was not seen, by where and why.'),
     services: open('How each service is doing.'),
     bus: list('How far the readers of the bus are behind.'),

@@ -47,6 +47,11 @@ export const meta = {
     watermark: { type: 'string', nullable: true, description: 'Everything received before is in the answer.' },
     lost: { type: 'number', description: 'Records known to be lost in the range.' },
     gaps: { type: 'number', description: 'Gaps in the range of unknown size.' },
+    reattribution: {
+      type: 'object',
+      description: 'The window in the range that is attributed again at present; absent when none is.',
+      properties: { from: { type: 'string' }, to: { type: 'string' } },
+    },
   },
 } as const
 

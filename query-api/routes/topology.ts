@@ -30,7 +30,8 @@ export function topologyRoute(app: FastifyInstance, { clickhouse, now }: ApiCont
     nodes: list('A namespace, workload, service or pod, a host, or a name for what is outside.'),
     edges: list(
       'From the client to the server, with counts over the range; latencies in seconds. Between services, edges with spans are told by spans alone: their ' +
-        'requests, errors and latency are those of pairs of spans, some minutes late; spans says how many calls made a span at both ends, or at one.',
+        'requests, errors and latency are those of pairs of spans, some minutes late; spans says how many calls made a span at both ends, or at one. ' +
+        'seen_by are the agents that told of it, those too that do not count: kind of record, source, layer, kind and direction of the reporter, records.',
     ),
     meta,
   }

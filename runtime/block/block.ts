@@ -10,6 +10,8 @@ const knownTypes = new Set<string>(Object.values(clickhouseTypes))
 const maxColumns = 1024
 const numberArrays = { Bool: Uint8Array, UInt8: Uint8Array, UInt16: Uint16Array, UInt32: Uint32Array, Float64: Float64Array } as const
 
+const none: ReadonlySet<string> = new Set()
+
 /** A column of labels: `keys[codes[row]]` is the text of a row. */
 export interface Labels {
   keys: readonly string[]
@@ -95,9 +97,12 @@ export class Block {
     return this.bytes.subarray(body, end)
   }
 
-  /** The same as four 32-bit words a row, to hash and compare. */
-  addressWords(name: string): Int32Array {
-    return new Int32Array(aligned(this.addresses(name)))
+  /** The same as four 32-bit words a row, to hash and compare. With `scratch`, in there, as far as it is large enough. */
+  addressWords(name: string, scratch?: Int32Array): Int32Array {
+    const bytes = this.addresses(name)
+    if (!scratch || scratch.byteLength < bytes.length) return new Int32Array(aligned(bytes))
+    new Uint8Array(scratch.buffer, scratch.byteOffset, bytes.length).set(bytes)
+    return scratch.subarray(0, bytes.length / 4)
   }
 
   labels(name: string): Labels {
@@ -200,12 +205,17 @@ export class Block {
     return Array.from({ length: this.rows }, (_, row) => Object.fromEntries(columns.map(([name, values]) => [name, values[row]])))
   }
 
-  /** The block with some columns replaced and others appended. What stays is copied and not looked into. */
-  with(columns: ReadonlyMap<string, Pick<Column, 'type' | 'write'>>, out = new Writer(this.bytes.length + (1 << 16))): Buffer {
+  /** The block with some columns replaced, others appended and some left out. What stays is copied and not looked into. */
+  with(
+    columns: ReadonlyMap<string, Pick<Column, 'type' | 'write'>>,
+    out = new Writer(this.bytes.length + (1 << 16)),
+    leftOut: ReadonlySet<string> = none,
+  ): Buffer {
+    const kept = [...this.#columns.values()].filter(({ name }) => !leftOut.has(name))
     const added = [...columns].filter(([name]) => !this.#columns.has(name))
-    out.varuint(this.#columns.size + added.length)
+    out.varuint(kept.length + added.length)
     out.varuint(this.rows)
-    for (const { name, start, end } of this.#columns.values()) {
+    for (const { name, start, end } of kept) {
       const replacement = columns.get(name)
       if (replacement) writeColumn(out, name, replacement, this.rows)
       else out.raw(this.bytes.subarray(start, end))

@@ -40,6 +40,8 @@ export interface Assignment {
 export interface TopicOptions {
   /** Keep only the newest message of each key, for ever. Publishing never waits for readers. */
   compacted?: boolean
+  /** All messages come in the order in which they were published, whatever their keys: the topic has one partition. */
+  ordered?: boolean
   /** Messages older than this that every group has read are removed. Without it, only size decides. */
   maxAgeMs?: number
   /** When the topic is larger than this, the oldest messages that every group has read are removed. */
@@ -71,6 +73,10 @@ export interface Bus extends AsyncDisposable {
    * by their key, or all those without one. Rejects with what waiting does not mend.
    */
   publish(topic: string, messages: Message[], signal?: AbortSignal): Promise<void>
+  /** One message in every partition the topic has; else as `publish`. */
+  publishToAll(topic: string, message: Message, signal?: AbortSignal): Promise<void>
+  /** What a group committed last, by partition; undefined where it never did. */
+  positions(topic: string, group: string): Promise<(Position | undefined)[]>
   /** Why publishing and reading wait, for people; nothing while all is well. Readers that are behind are no trouble. */
   trouble(): string | undefined
   /**
@@ -90,5 +96,6 @@ export interface Bus extends AsyncDisposable {
    * there at the start has been delivered (at once, with no messages, on an empty topic); then goes on with new ones until `signal` ends it.
    */
   follow(topic: string, signal: AbortSignal): AsyncIterable<{ messages: Delivered[]; caughtUp: boolean }>
+  /** How far each group is behind. Rejects when that is not known at present: nothing known is not nothing unread. */
   lag(): Promise<GroupLag[]>
 }

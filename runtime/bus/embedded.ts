@@ -101,6 +101,8 @@ export async function openEmbeddedBus(options: EmbeddedBusOptions): Promise<Bus>
   return {
     ensureTopic,
     publish,
+    publishToAll: (name, message, signal) => publish(name, [message], signal),
+    positions: async (name, group) => [positions.committed(topicNamed(name), group)],
     trouble: () => (database.isFull() ? 'the disk is full' : undefined),
     subscribe,
     recent: (name, wanted) => recent(topicNamed(name), wanted),

@@ -4,6 +4,7 @@ import type { Bus, GroupLag, TopicOptions } from './bus.ts'
 import { busInstruments } from './instruments.ts'
 import { openCluster } from './kafka/cluster.ts'
 import { lagOf } from './kafka/lag.ts'
+import { positionsOf } from './kafka/positions.ts'
 import { producer } from './kafka/producer.ts'
 import { follow, recent } from './kafka/reading.ts'
 import { subscription } from './kafka/subscription.ts'
@@ -52,6 +53,7 @@ export function openKafkaBus({
   const producers = new Map<string, ReturnType<typeof producer>>()
   const subscriptions = new Set<AsyncDisposable>()
   let lag: GroupLag[] = []
+  let asking: Promise<GroupLag[]> | undefined
   let lagUntil = 0
 
   const prepare: KafkaBus['prepareTopic'] = async (topic, options) => {
@@ -68,11 +70,26 @@ export function openKafkaBus({
     for (const difference of differences) log.warn({ ...difference }, 'a topic has other settings than configured; it is left as it is')
   }
 
-  const publish: Bus['publish'] = (topic, messages, signal) => {
+  function producerOf(topic: string) {
     const send = producers.get(topic) ?? producer(topic, { cluster, instruments, compacted: () => compacted.has(topic) })
     producers.set(topic, send)
     topics.add(topic)
-    return send(messages, signal)
+    return send
+  }
+
+  const partitionsOf = async (topic: string, signal?: AbortSignal) => {
+    const { leaders } = await cluster.persist(() => cluster.layout(topic), signal)
+    return [...leaders.keys()]
+  }
+
+  const publishToAll: Bus['publishToAll'] = async (topic, message, signal) => {
+    const partitions = await partitionsOf(topic, signal)
+    await Promise.all(partitions.map(partition => producerOf(topic)([message], signal, partition)))
+  }
+
+  const positions: Bus['positions'] = async (topic, group) => {
+    const partitions = await partitionsOf(topic)
+    return cluster.persist(() => positionsOf(cluster, `${groupPrefix}${group}`, topic, partitions))
   }
 
   const subscribe: Bus['subscribe'] = async (topic, group, consume, { retryDelayMs = 1_000 } = {}) => {
@@ -88,24 +105,22 @@ export function openKafkaBus({
     }
   }
 
-  /** Those who ask for metrics do not wait for a broker that is away: then they get what was known last. */
+  /** Those who ask do not wait for a broker that is away. */
   async function currentLag(): Promise<GroupLag[]> {
     if (lagUntil > Date.now()) return lag
-    const asked = lagOf({ cluster, groupPrefix, topics: [...topics] }).then(
-      answer => {
-        lagUntil = Date.now() + lagAgeMs
-        lag = answer
-      },
-      error => log.debug({ error }, 'cannot ask Kafka how far readers are behind'),
-    )
-    await Promise.race([asked, sleep(lagWaitMs, undefined, { ref: false })])
-    return lag
+    asking ??= lagOf({ cluster, groupPrefix, topics: [...topics] }).finally(() => (asking = undefined))
+    const answer = await Promise.race([asking, sleep(lagWaitMs, undefined, { ref: false })])
+    if (!answer) throw new Error(`Kafka did not say within ${lagWaitMs} ms how far readers are behind`)
+    lagUntil = Date.now() + lagAgeMs
+    return (lag = answer)
   }
 
   return {
     ensureTopic,
     prepareTopic: prepare,
-    publish,
+    publish: (topic, messages, signal) => producerOf(topic)(messages, signal),
+    publishToAll,
+    positions,
     trouble: () => cluster.trouble(),
     subscribe,
     recent: (topic, wanted) => recent(cluster, topic, wanted),

@@ -1,9 +1,11 @@
 // Cost of the enricher's own work: block in, steps, block out. No bus, no ClickHouse.
-// node test/benchmarks/enrich.ts [pods] [seconds]
+// node test/benchmarks/enrich.ts [pods] [seconds] [names each pod has asked for]
 import { Draft } from '../../enricher/step.ts'
 import { kubernetes } from '../../enricher/steps/kubernetes.ts'
+import { dns } from '../../enricher/steps/dns.ts'
 import { network } from '../../enricher/steps/network.ts'
 import { orientation } from '../../enricher/steps/orientation.ts'
+import { NameTable } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { Block } from '../../runtime/block/block.ts'
 import { openBlock, blockMessage } from '../../runtime/block/message.ts'
@@ -13,15 +15,24 @@ import { flowBlock, podVersions } from '../helpers/traffic.ts'
 
 const pods = Number(process.argv[2] ?? 2000)
 const seconds = Number(process.argv[3] ?? 4)
+const asked = Number(process.argv[4] ?? 0)
 const rows = 8192
+const time = 1_800_000_000_000_000
 
 const objects = new ObjectTable()
 for (const version of podVersions(pods)) objects.add(version)
 
-const steps = [orientation(objects), kubernetes(objects), network()]
+const names = new NameTable()
+for (const [at, { namespace, name }] of podVersions(pods).entries())
+  for (let i = 0; i < asked; i++) {
+    const answer = { name: `api-${i}.example.org`, time, ttl: 600 }
+    names.learn(`east/${namespace}/${name}`, `203.0.113.${(at * 7 + i) % 255}`, answer)
+  }
+
+const steps = [orientation(objects), kubernetes(objects), network(), dns(names, objects)]
 
 for (const claims of [false, true]) {
-  const message = await blockMessage(flowBlock({ pods, rows, claims, time: 1_800_000_000_000_000 }), {
+  const message = await blockMessage(flowBlock({ pods, rows, claims, time }), {
     collector: 'bench',
     run: 0,
     sequence: 0,

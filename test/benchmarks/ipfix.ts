@@ -37,7 +37,7 @@ const hold = { maxBytes: 1 << 20, maxMs: 60_000 }
 
 /** Each has a decoder of its own, and a second and a half to become warm. */
 async function measure(name: string, { declare, datagrams }: { declare?: Buffer; datagrams: readonly Buffer[] }): Promise<void> {
-  const decoder = new Decoder({ outbox, instruments, cluster: '', exporters: {}, limits, hold })
+  const decoder = new Decoder({ since: 0, outbox, instruments, cluster: '', exporters: {}, limits, hold })
   const take = (bytes: Uint8Array) => decoder.take({ bytes, address: '192.0.2.1', process: 1, received: Date.now() * 1000 })
   const pass = async () => {
     for (let i = 0; i < 4000; i++) await take(datagrams[i % datagrams.length])

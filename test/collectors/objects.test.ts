@@ -29,4 +29,6 @@ test('who starts again finds what it left open, of its own cluster alone', async
     standing.map(({ name, valid_from, valid_to }) => ({ name, valid_from, valid_to })),
     [{ name: 'cart', valid_from: 1, valid_to: openEnd }],
   )
+  const recent = await open().standing('kubernetes', 'a', 4)
+  t.deepEqual(recent.map(({ name }) => name).sort(), ['cart', 'pay'], 'and what ended since, where that is asked for')
 })

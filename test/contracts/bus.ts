@@ -388,4 +388,26 @@ export function busContract(kind: BusKind): void {
     t.true(lag.get('g')!.ageMs >= 50 && lag.get('g')!.ageMs < 60_000)
     t.deepEqual(lag.get('all'), { topic, group: 'all', messages: 0, bytes: 0, ageMs: 0 })
   })
+
+  promise('positions are what a group committed last, and nothing before it did', async (t, bus, _, topic) => {
+    await bus.publish(topic, [message(0), message(1)])
+    t.true((await bus.positions(topic, 'g')).every(position => !position || position.metadata === ''))
+    await assigned(bus, topic, 'g', async assignment => assignment.commit(after((await readAll(assignment, 2))[0], 'a note')))
+    const committed = (await bus.positions(topic, 'g')).filter(position => position?.metadata)
+    t.deepEqual(committed, [{ offset: 1, metadata: 'a note' }])
+  })
+
+  promise('what is published to all partitions is in each of them once, whatever its key', async (t, bus, _, topic) => {
+    await bus.publishToAll(topic, message(1, { key: 'k' }))
+    const partitions = (await bus.positions(topic, 'g')).length
+    const seen: number[] = []
+    for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(10_000))) {
+      seen.push(...numbers(messages))
+      if (caughtUp) break
+    }
+    t.deepEqual(
+      seen,
+      range(0, partitions).map(() => 1),
+    )
+  })
 }

@@ -66,6 +66,7 @@ const contents: Readonly<Record<string, string>> = {
   map: '.node',
   signals: 'section[aria-label="Workloads"] tbody tr',
   denials: 'section[aria-label="Denials"] tbody tr',
+  identity: 'section[aria-label="Drift"] tbody tr',
   flows: '.flow-card tbody tr',
   explore: '.chart svg',
   quality: 'section[aria-label="Attribution"] tbody tr',
@@ -109,6 +110,27 @@ test('the bad deploy and the sudden denial stand out, and a click shows which po
   })
 })
 
+test('identities say when nothing is wrong, and when a filter cannot be asked', async t => {
+  await visit(t, `?page=identity&where=${encodeURIComponent("dst_workload = 'nobody'")}`, ({ page }) =>
+    sees(page, 'No identity was checked'),
+  )
+  const browser = await (launched ??= openChromium(t))
+  if (!browser) return
+  const page = await browser.newPage()
+  await page.goto(`${url}?page=identity&where=${encodeURIComponent('nonsense = 1')}`)
+  await page.getByRole('alert').first().waitFor()
+  await page.close()
+})
+
+test('a mistaken identity leads to the newest record that tells of it', async t => {
+  await visit(t, '?page=identity', async ({ page }) => {
+    await page.locator('section[aria-label="Drift"] tbody tr', { hasText: 'belongs to another' }).click({ position: { x: 5, y: 5 } })
+    await page.waitForURL(/page=flows/)
+    t.regex(page.url(), /select=\w/)
+    t.regex(decodeURIComponent(page.url()).replaceAll('+', ' '), /src_identity_check = 'differs' OR dst_identity_check = 'differs'/)
+  })
+})
+
 test('an address shows to another what it was copied from', async t => {
   const address = `?page=map&level=namespace&select=${encodeURIComponent('shop/payments')}`
   await visit(t, address, async ({ page }) => {
@@ -130,10 +152,10 @@ test('the keyboard goes everywhere', async t => {
     await page.getByRole('complementary', { name: 'Selection' }).waitFor({ state: 'detached' })
     await page.locator('.node[data-id$="checkout"]').focus()
     await page.keyboard.press('ArrowRight')
-    t.not(await page.evaluate(() => document.activeElement?.getAttribute('data-id')), 'shop/shop/Deployment/checkout')
+    t.not(await page.evaluate(() => document.activeElement?.getAttribute('data-id')), 'shop/shop/checkout')
     await page.keyboard.press('Enter')
     await page.getByRole('complementary', { name: 'Selection' }).waitFor()
-    for (const [key, name] of Object.entries({ s: 'signals', d: 'denials', f: 'flows', e: 'explore', m: 'map' })) {
+    for (const [key, name] of Object.entries({ s: 'signals', d: 'denials', i: 'identity', f: 'flows', e: 'explore', m: 'map' })) {
       await page.keyboard.press('g')
       await page.keyboard.press(key)
       await page.waitForFunction(page => (new URLSearchParams(location.search).get('page') ?? 'map') === page, name)

@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { AddressTable, notFound } from '../../enricher/tables/address-table.ts'
+import { AddressTable, entityOf, isCrowd, notFound } from '../../enricher/tables/address-table.ts'
 import { writeAddress } from '../../runtime/block/address.ts'
 
 const wordsOf = (text: string) => {
@@ -59,6 +59,47 @@ test('it answers as a plain list of intervals would, for any history', t => {
       return true
     }),
     { numRuns: 200 },
+  )
+  t.pass()
+})
+
+/** What `look` should answer, moment by moment. */
+function lookedUp(known: readonly { from: number; to: number; ended: number; entity: number }[], from: number, to: number): string {
+  const then = Array.from({ length: to - from + 1 }, (_, moment) =>
+    known.filter(one => one.from <= from + moment && from + moment < one.to),
+  )
+  const alive = new Set(then.flat().map(({ entity }) => entity))
+  if (alive.size === 0) return 'nobody'
+  if (alive.size > 1) return `crowd ${[...alive].sort((a, b) => a - b).join()}`
+  const sure = then.every((all, moment) => all.some(({ ended }) => from + moment < ended))
+  return `${sure ? 'surely' : 'probably'} ${[...alive].join()}`
+}
+
+test('whoever had it all the while is told surely, whatever else was asked before', t => {
+  const interval = fc.record({ from: fc.nat(200), length: fc.integer({ min: 1, max: 60 }), unseen: fc.nat(20), entity: fc.nat(20) })
+  const lookup = fc.record({ from: fc.nat(260), length: fc.nat(12) })
+  fc.assert(
+    fc.property(fc.array(interval, { maxLength: 12 }), fc.array(lookup, { maxLength: 40 }), (intervals, lookups) => {
+      const table = new AddressTable()
+      const address = wordsOf('10.0.0.1')
+      // Each entity has it once.
+      const known = [...new Map(intervals.map(one => [one.entity, one])).values()].map(({ from, length, unseen, entity }) => {
+        return { from, to: from + length, ended: Math.max(from, from + length - unseen), entity }
+      })
+      table.add(address, 0, 10_000, 10_001, 99)
+      for (const { from, to, ended, entity } of known) table.add(address, 0, from, to, entity, { endedAfter: ended })
+      for (const { from, length } of lookups) {
+        const answer = table.look(address, 0, from, from + length)
+        const text = isCrowd(answer)
+          ? `crowd ${table.crowd(answer).entities.join()}`
+          : answer < 0
+            ? 'nobody'
+            : `${answer === entityOf(answer) ? 'surely' : 'probably'} ${entityOf(answer)}`
+        if (text !== lookedUp(known, from, from + length)) return false
+      }
+      return true
+    }),
+    { numRuns: 500 },
   )
   t.pass()
 })

@@ -19,7 +19,7 @@ async function insertsOf(bus: Bus, first: number): Promise<number[]> {
   await publish(first)
   return assigned(bus, 't', 'g', async assignment => {
     const inserts: number[] = []
-    for await (const { parts } of readBatches(assignment, { take, remember: () => '' }, { maxWaitMs })) {
+    for await (const { parts } of readBatches(assignment, { take, remember: () => ({}) }, { maxWaitMs })) {
       inserts.push(...parts.map(({ rows }) => rows))
       if (inserts.reduce((sum, rows) => sum + rows, 0) === first + 200) break
     }

@@ -2,6 +2,7 @@ import test from 'ava'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrateTo } from '../../deploy/migrate.ts'
 import { runEnricher } from '../../enricher/main.ts'
+import { reattribute } from '../../enricher/reattribution/run.ts'
 import { makeRoom } from '../../enricher/sink/budget.ts'
 import type { Inserter } from '../../runtime/clickhouse/client.ts'
 import type { Cluster } from '../../runtime/clickhouse/cluster.ts'
@@ -15,6 +16,7 @@ import { hasClickHouse, quietLog } from '../helpers/clickhouse.ts'
 import { type TestShards, clusterName, openClusterDatabase, startShards } from '../helpers/cluster.ts'
 import { testService } from '../helpers/service.ts'
 import { until } from '../helpers/wait.ts'
+import { digests, flows, hour, openWorld, steps } from './reattributing.ts'
 
 const flowTopic = topicOf(kinds.flow)
 const batch = { maxRows: 100, maxWaitMs: 20 }
@@ -146,6 +148,37 @@ test.serial('versions of an object meet, whichever shard other records go to', a
   await until('everything read', async () => (await bus.bus.lag()).every(({ messages }) => !messages))
   const { rows } = await database.clickhouse.query('SELECT name FROM object FINAL')
   t.deepEqual(rows, [{ name: 'version-5' }])
+  stop()
+  await running.catch(() => {})
+})
+
+test.serial('records are attributed again in the shard where they are', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openClusterDatabase(shards)
+  await using fresh = await openWorld({ knows: true })
+  await using bus = await openTestBus()
+  const { cluster } = database
+  const { context, stop } = testService()
+  using _stopping = { [Symbol.dispose]: stop }
+  const byShard = async () => (await cluster.servers()).map(({ clickhouse }) => [clickhouse])
+  const stores = { reader: database.clickhouse, inserter: cluster.inserter, shards: byShard }
+  const enricher = { bus: bus.bus, clickhouse: cluster.inserter, servers: cluster.addressed, shards: byShard, options: { batch } }
+  const running = runEnricher(enricher, context)
+  for (let block = 0; block < 12; block++) {
+    const rows = flows(100, { seed: block })
+    await bus.bus.publish(flowTopic, [await messageOf('flow', rows)])
+    await fresh.publish('flow', rows)
+  }
+  await until('everything read', async () => (await bus.bus.lag()).every(({ messages }) => !messages))
+  await fresh.settled()
+  const before = await held(cluster)
+  const request = { id: 'cluster', kind: 'flow' as const, from: hour, to: hour + 3600, provisional: false }
+  const options = { stores, bus: bus.bus, group: 'enricher', steps: steps(), log: quietLog, settleMs: 0, maxRows: 300 }
+  const report = await reattribute(request, options, AbortSignal.timeout(60_000))
+  t.is(report.rows, 1_200)
+  t.deepEqual(await held(cluster), before)
+  t.true(before.every(({ flows }) => flows > 0))
+  t.deepEqual(await digests(database.clickhouse, 'flow', hour, hour + 3600), await digests(fresh.clickhouse, 'flow', hour, hour + 3600))
   stop()
   await running.catch(() => {})
 })

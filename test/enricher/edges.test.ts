@@ -189,6 +189,8 @@ promise('a window is made once its spans have had time to come, and not while so
   t.is(await makeSpanEdges(now(due - 1)), 0)
   world.lags.push({ topic: topicOf(kinds.span), group: 'enricher', messages: 1, bytes: 1, ageMs: 5000 })
   t.is(await makeSpanEdges(now(due + 4)), 0)
+  const silent = { lag: () => Promise.reject(new Error('nobody knows')) }
+  await t.throwsAsync(makeSpanEdges({ ...now(due), bus: silent }), { message: 'nobody knows' })
   world.lags.length = 0
   world.lags.push({ topic: topicOf(kinds.flow), group: 'enricher', messages: 1, bytes: 1, ageMs: 500_000 })
   t.is(await makeSpanEdges(now(due)), 1)

@@ -7,6 +7,7 @@ import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { Block } from '../../runtime/block/block.ts'
 import { openBlock } from '../../runtime/block/message.ts'
 import { ConfigError } from '../../runtime/error.ts'
+import { claimableFields } from '../../schema/ends.ts'
 import { type ObjectVersion, openEnd } from '../../schema/object.ts'
 import { type KindName, kinds } from '../../schema/record.ts'
 import { deliveredOf } from '../helpers/blocks.ts'
@@ -199,11 +200,36 @@ test('a network that is no CIDR is named', t => {
   t.is(error?.message, 'enrich.networks.office: expected a CIDR such as 10.0.0.0/8, got "203.0.113.0"')
 })
 
-test('every field a step fills is written for every kind it is declared in', async t => {
+test('what the source itself filled is marked, field by field, in the order of the list', async t => {
+  const rows = await enriched(
+    [kubernetes(tableOf(...all))],
+    [at(1500, '10.0.0.1', { src_pod: 'cart-1', src_namespace: 'shop', src_entity: 'x' }), at(1500, '10.0.0.1', { src_namespace: 'shop' })],
+  )
+  const marked = (bits: number) => claimableFields.filter((_, bit) => bits & (1 << bit))
+  t.deepEqual(
+    rows.map(row => marked(row.src_claimed as number)),
+    [['namespace', 'pod', 'entity'], ['namespace']],
+  )
+  t.like(rows[1], { src_pod: 'cart-1' })
+})
+
+test('where no source says who an end is, nothing is stored of that', async t => {
+  const [row] = await enriched([kubernetes(tableOf(...all))], [at(1500, '10.0.0.1')])
+  t.false('src_claimed' in row)
+})
+
+test('every field a step fills is written for every kind it is declared in, where there is something to say', async t => {
+  // What says something of few rows only.
+  const rare = ['src_claimed', 'dst_claimed', 'provisional', 'revision', 'direction_found']
+  const places = { find: () => ({ as: 64_500, asName: 'Example Net', country: 'DE' }) }
+  const steps = [orientation(tableOf()), kubernetes(tableOf(...all)), network({}, { places })]
+  const both = (address: string) => ({ cluster: 'east', time: 6000, src_address: address, dst_address: address })
   for (const kind of ['flow', 'request'] as const) {
-    const [row] = await enriched([orientation(tableOf()), kubernetes(tableOf()), network()], [{ time: 1 }], kind)
+    const [row] = await enriched(steps, [both('192.168.0.1'), both('10.96.0.1'), both('203.0.113.9')], kind)
     t.deepEqual(
-      Object.keys(kinds[kind].fields).filter(name => !(name in row)),
+      Object.keys(kinds[kind].fields).filter(
+        name => !(name in row) && !rare.includes(name) && kinds[kind].fields[name as 'time'].filledBy !== 'identity',
+      ),
       [],
     )
   }

@@ -1,8 +1,10 @@
 import type { Denial, DenialsAnswer } from '../../query-api/denials.ts'
+import type { Drift, DriftAnswer } from '../../query-api/drift.ts'
 import { type Level, endOf } from '../../query-api/end.ts'
 import type { Quality } from '../../query-api/quality.ts'
 import type { Signals, SignalsAnswer } from '../../query-api/signals.ts'
 import type { Edge, Topology, TopologyNode } from '../../query-api/topology.ts'
+import { recordOf } from './fixture-records.ts'
 import { calculate, factsOf, metaOf } from './fixture-query.ts'
 import type { FactRow } from './fixture-world.ts'
 
@@ -47,6 +49,11 @@ const edgeOf = ([source, target]: [string, string], facts: readonly FactRow[]): 
   sent: total('flows', facts),
   received: total('flows', facts),
   ports: [{ port: Number(facts[0]!.server_port), protocol: 'tcp', flows: total('flows', facts) }],
+  seen_by: [
+    { kind: 'flow', source: 'hubble', layer: 'kernel', reporter_kind: 'node', direction: 'egress', records: total('flows', facts) },
+    { kind: 'flow', source: 'hubble', layer: 'kernel', reporter_kind: 'node', direction: 'ingress', records: total('flows', facts) },
+    { kind: 'request', source: 'hubble', layer: 'l7_proxy', reporter_kind: '', direction: 'ingress', records: total('requests', facts) },
+  ],
 })
 
 /** Facts by point in time, as series. */
@@ -123,6 +130,44 @@ export function fixtureDenials(asked: Asked): DenialsAnswer {
   return { times: times.map(time => new Date(time).toISOString()), rows, meta: metaOf() }
 }
 
+/** A certificate of a pod that is not its own, and a client without one. */
+export function fixtureDrift(asked: Asked): DriftAnswer {
+  const facts = factsOf(asked).filter(({ dst_workload }) => dst_workload === 'payment')
+  const [first] = facts
+  if (!first) return { rows: [], checks: [], meta: metaOf() }
+  const [last] = facts.slice(-1)
+  const time = new Date(last.time).toISOString()
+  const id = (path: string) => `spiffe://shop.example/ns/${path}`
+  const row = (more: Pick<Drift, 'id' | 'check' | 'seen' | 'expected' | 'count'>): Drift => ({
+    kind: 'flow',
+    end: 'client',
+    client: endOf(first, 'src', 'workload'),
+    server: endOf(first, 'dst', 'workload'),
+    port: Number(first.server_port),
+    first_seen: new Date(first.time).toISOString(),
+    last_seen: time,
+    record: { kind: 'flow', id: String(recordOf('flow', last).id), time },
+    ...more,
+  })
+  const policy = 'PeerAuthentication payments/default'
+  return {
+    rows: [
+      row({ id: 'flow-1', check: 'differs', seen: id('shop/sa/cart'), expected: [id('shop/sa/checkout')], count: 61 }),
+      row({ id: 'flow-2', check: 'revoked', seen: id('batch/sa/report'), expected: [], count: 7 }),
+      row({ id: 'flow-3', check: 'unknown_trust_domain', seen: 'spiffe://elsewhere.test/ns/shop/sa/checkout', expected: [], count: 2 }),
+      row({ id: 'flow-4', check: 'missing', seen: '', expected: [policy], count: 240 }),
+    ],
+    checks: [
+      { kind: 'flow', check: 'agrees', count: 12_480 },
+      { kind: 'flow', check: 'missing', count: 240 },
+      { kind: 'flow', check: 'differs', count: 61 },
+      { kind: 'flow', check: 'revoked', count: 7 },
+      { kind: 'flow', check: 'unknown_trust_domain', count: 2 },
+    ],
+    meta: metaOf(),
+  }
+}
+
 /** How good the data of the made-up shop are. */
 export function fixtureQuality(): Quality {
   const now = new Date().toISOString()
@@ -142,6 +187,7 @@ export function fixtureQuality(): Quality {
       attribution('none', 'outside', 0.06),
       attribution('ambiguous', 'host_network', 0.03),
     ],
+    clocks: [{ cluster: 'prod-eu', source: 'hubble', reporter: 'worker-3', ahead: 1.8 }],
     losses: [
       { stage: 'agent', reason: 'ring buffer overwritten', source: 'hubble', reporter: 'worker-2', count: 312, gaps: 1, last_seen: now },
     ],

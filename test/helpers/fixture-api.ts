@@ -7,7 +7,7 @@ import { FilterError } from '../../query-api/filter/error.ts'
 import type { Level } from '../../query-api/end.ts'
 import { complete } from '../../query-api/filter/complete.ts'
 import { flowFields } from '../../schema/flow.ts'
-import { fixtureDenials, fixtureQuality, fixtureSignals, fixtureTopology } from './fixture-answers.ts'
+import { fixtureDenials, fixtureDrift, fixtureQuality, fixtureSignals, fixtureTopology } from './fixture-answers.ts'
 import type { RelatedKind } from '../../query-api/related.ts'
 import { type FixtureQuestion, answerOf, factsOf } from './fixture-query.ts'
 import { recordOf, relatedOf } from './fixture-records.ts'
@@ -65,6 +65,8 @@ function found(
       return fixtureSignals(asked)
     case 'denials':
       return fixtureDenials(asked)
+    case 'drift':
+      return fixtureDrift(asked)
     case 'quality':
       return fixtureQuality()
     default:

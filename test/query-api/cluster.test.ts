@@ -132,7 +132,7 @@ for (const count of [1, 2])
     await both('denials', async clickhouse => (await denials({ ...range, limit: 10 }, { clickhouse, now })).rows)
     const whole = await both('quality', async clickhouse => {
       const context = { clickhouse, log: quietLog, now: () => now, services: () => ({}) }
-      const { attribution, lateness, losses, tables } = await quality(
+      const { attribution, lateness, clocks, losses, tables } = await quality(
         range,
         context as Parameters<typeof quality>[1],
         AbortSignal.timeout(20_000),
@@ -141,6 +141,7 @@ for (const count of [1, 2])
       return {
         attribution,
         lateness,
+        clocks,
         losses,
         tables: ofRecords.map(({ bytes, bytes_per_row, ...table }) => ({ ...table, stored: bytes > 0 && bytes_per_row > 0 })),
       }

@@ -88,7 +88,7 @@ promise('the topology has one edge from the client to the server, replies turned
   ])
   t.is(body.edges.length, 2)
   const [called] = body.edges.filter(({ requests }) => requests > 0)
-  t.deepEqual([called.source, called.target], ['one/shop/Deployment/web', 'one/shop/Deployment/cart'])
+  t.deepEqual([called.source, called.target], ['one/shop/web', 'one/shop/cart'])
   t.like(called, { flows: 100, connections: 90, drops: 7, denials: 7, requests: 120, errors: 20 })
   t.deepEqual(called.ports, [{ port: 8080, protocol: 'tcp', flows: 100 }])
   t.true(Math.abs(called.latency_p95! - 0.005) < 0.0001)
@@ -219,6 +219,7 @@ promise('the newest version of an object is the one that is shown', async t => {
 promise('quality tells lateness, attribution, losses, services and tables', async t => {
   const { body } = await api.get<Quality>(`/api/v1/quality?${asked}`)
   t.is(body.lateness.length, 2)
+  t.deepEqual(body.clocks, [])
   t.like(body.losses[0], { reason: 'ring', count: 12, gaps: 0 })
   t.deepEqual(body.services.collect, { ready: false, reason: 'hubble: no connection', detail: { nodes: 3 } })
   t.true(body.tables.some(({ table, rows, oldest }) => table === 'flow' && rows > 0 && oldest !== null))

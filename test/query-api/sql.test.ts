@@ -37,7 +37,7 @@ views AS (
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
-    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(reporter_kind, layer, observation_point, if(exporter = '', cityHash64(source, direction), 0), if(layer = 'kernel', cityHash64(event), 0)) / 2e19 AS view,
     multiIf(
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
@@ -81,6 +81,8 @@ views AS (
     cityHash64(bucket, edge) AS bucket_edge,
     place,
     toUnixTimestamp(bucket) AS place_time,
+    cityHash64(bucket_edge, layer = 'l7_proxy' AND direction = 'egress' AND match(response_flags, '(^|,)(UH|UF|UO|NR|NC)(,|$)')) AS requests_edge,
+    cityHash64(place, layer = 'l7_proxy' AND direction = 'egress' AND match(response_flags, '(^|,)(UH|UF|UO|NR|NC)(,|$)')) AS requests_place,
     cityHash64(source, reporter_kind, layer, direction) / 2e19 AS view,
     multiIf(
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
@@ -98,15 +100,15 @@ views AS (
   FROM request_1m
   WHERE bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC')
 ),
-best_of_bucket_edge AS (
-  SELECT bucket_edge, if(max(requests_view) < 4 AND max(max(requests_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(requests_view), -1, greatest(max(requests_view), 1)) AS requests_best
+best_of_requests_edge AS (
+  SELECT requests_edge, if(max(requests_view) < 4 AND max(max(requests_view)) OVER (PARTITION BY any(requests_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(requests_view), -1, greatest(max(requests_view), 1)) AS requests_best
   FROM views
-  GROUP BY bucket_edge
+  GROUP BY requests_edge
 ),
 counted AS (
   SELECT *
   FROM views
-  JOIN best_of_bucket_edge USING bucket_edge
+  JOIN best_of_requests_edge USING requests_edge
   WHERE requests_view = requests_best
 ),
 top AS (
@@ -138,12 +140,12 @@ views AS (
     policy_kind,
     policy_source,
     flows AS measured_flows,
-    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', splitByChar('/', src_service)[1], src_namespace), if(dst_namespace = '', splitByChar('/', dst_service)[1], dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[2], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[2], dst_service_account), multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
-    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', splitByChar('/', src_service)[1], src_namespace), if(dst_namespace = '', splitByChar('/', dst_service)[1], dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[2], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[2], dst_service_account), if(protocol = 'grpc', 'http', protocol)) AS place,
+    cityHash64(bucket, cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', if(position(src_service, '/') > 0, splitByChar('/', src_service)[1], ''), src_namespace), if(dst_namespace = '', if(position(dst_service, '/') > 0, splitByChar('/', dst_service)[1], ''), dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[-1], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[-1], dst_service_account), multiIf(src_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', src_entity = 'world', '', src_entity), multiIf(dst_entity IN ('host', 'remote-node', 'kube-apiserver'), 'node', dst_entity = 'world', '', dst_entity), src_network, dst_network, server_port, protocol, orientation)) AS bucket_edge,
+    cityHash64(if(src_cluster = '', cluster, src_cluster), if(dst_cluster = '', cluster, dst_cluster), if(src_namespace = '', if(position(src_service, '/') > 0, splitByChar('/', src_service)[1], ''), src_namespace), if(dst_namespace = '', if(position(dst_service, '/') > 0, splitByChar('/', dst_service)[1], ''), dst_namespace), multiIf(src_workload != '', src_workload, src_service != '', splitByChar('/', src_service)[-1], src_service_account), multiIf(dst_workload != '', dst_workload, dst_service != '', splitByChar('/', dst_service)[-1], dst_service_account), if(protocol = 'grpc', 'http', protocol)) AS place,
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_edge,
     cityHash64(place, multiIf(event = 'l7', 'l7', drop_reason = '', 'policy_denied', lower(drop_reason)), direction) AS denials_place,
-    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(reporter_kind, layer, observation_point, if(exporter = '', cityHash64(source, direction), 0), if(layer = 'kernel', cityHash64(event), 0)) / 2e19 AS view,
     multiIf(
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
@@ -153,7 +155,7 @@ views AS (
       4
     ) + view AS denials_view
   FROM (
-    SELECT bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network, sum(weight) AS flows
+    SELECT bucket, source, reporter_kind, exporter, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network, sum(weight) AS flows
     FROM (
       SELECT *, toStartOfInterval(time, INTERVAL 60 SECOND) AS bucket
       FROM flow
@@ -163,7 +165,7 @@ views AS (
         AND (event IN ('policy_verdict', 'l7') OR lower(drop_reason) IN ('policy_denied', 'policy denied', 'policy_deny', 'policy denied by denylist', 'auth_required', 'authentication required'))
         AND (dst_pod LIKE {p1:String})
     )
-    GROUP BY bucket, source, reporter_kind, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network
+    GROUP BY bucket, source, reporter_kind, exporter, cluster, layer, event, observation_point, direction, orientation, server_port, drop_reason, protocol, policy_kind, policy_namespace, policy_name, policy_source, src_cluster, src_namespace, src_workload, src_service, src_service_account, src_entity, src_network, dst_cluster, dst_namespace, dst_workload, dst_service, dst_service_account, dst_entity, dst_network
   )
 ),
 best_of_denials_edge AS (
@@ -199,32 +201,40 @@ views AS (
     toUnixTimestamp(bucket) AS place_time,
     cityHash64(bucket_edge, event = 'l7', direction) AS drops_edge,
     cityHash64(place, event = 'l7', direction) AS drops_place,
-    cityHash64(source, reporter_kind, layer, direction, event, observation_point) / 2e19 AS view,
+    cityHash64(reporter_kind, layer, observation_point, if(exporter = '', cityHash64(source, direction), 0), if(layer = 'kernel', cityHash64(event), 0)) / 2e19 AS view,
     multiIf(
-      NOT (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world')))), 0,
-      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 3,
-      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 2,
-      source IN ('istio_metrics', 'linkerd_metrics'), 1,
-      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 23,
-      event = 'trace' AND direction = 'ingress', 22,
-      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 21,
-      event = 'trace' AND direction = 'egress', 20,
-      event = 'trace', 19,
-      event = 'policy_verdict' AND direction = 'ingress', 18,
-      event = 'policy_verdict' AND direction = 'egress', 17,
-      layer = 'l4_proxy' AND direction = 'ingress', 16,
-      layer = 'l4_proxy' AND direction = 'egress', 15,
-      layer = 'l4_proxy', 14,
-      layer = 'kernel' AND direction = 'ingress', 13,
-      layer = 'kernel' AND direction = 'egress', 12,
-      layer = 'kernel', 11,
-      layer = 'l7_proxy' AND direction = 'ingress', 10,
-      layer = 'l7_proxy' AND direction = 'egress', 9,
-      layer = 'l7_proxy', 8,
-      layer = 'exporter' AND direction = 'ingress', 7,
-      layer = 'exporter' AND direction = 'egress', 6,
-      layer = 'exporter', 5,
-      4
+      NOT (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))))), 0,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 9,
+      source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 8,
+      source IN ('istio_metrics', 'linkerd_metrics'), 7,
+      layer = 'kernel' AND server_port = '15008' AND event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 6,
+      layer = 'kernel' AND server_port = '15008' AND direction = 'ingress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 5,
+      layer = 'kernel' AND server_port = '15008' AND direction = 'ingress', 4,
+      layer = 'kernel' AND server_port = '15008' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 3,
+      layer = 'kernel' AND server_port = '15008' AND direction = 'egress', 2,
+      layer IN ('kernel', 'exporter') AND server_port = '15008', 1,
+      event = 'trace' AND direction = 'ingress' AND observation_point = 'to_endpoint', 31,
+      event = 'trace' AND direction = 'ingress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 30,
+      event = 'trace' AND direction = 'ingress' AND observation_point = 'from_endpoint', 29,
+      event = 'trace' AND direction = 'ingress', 28,
+      event = 'trace' AND direction = 'egress' AND observation_point IN ('to_network', 'to_overlay', 'to_stack'), 27,
+      event = 'trace' AND direction = 'egress' AND observation_point = 'to_endpoint', 26,
+      event = 'trace' AND direction = 'egress' AND observation_point = 'from_endpoint', 25,
+      event = 'trace' AND direction = 'egress', 24,
+      event = 'trace', 23,
+      layer = 'kernel' AND event = 'policy_verdict' AND direction = 'ingress', 22,
+      layer = 'kernel' AND event = 'policy_verdict' AND direction = 'egress', 21,
+      layer = 'l4_proxy' AND direction = 'ingress', 20,
+      layer = 'l4_proxy' AND direction = 'egress', 19,
+      layer = 'l4_proxy', 18,
+      layer = 'kernel' AND direction = 'ingress', 17,
+      layer = 'kernel' AND direction = 'egress', 16,
+      layer = 'kernel', 15,
+      layer = 'l7_proxy' AND direction = 'ingress', 14,
+      layer = 'l7_proxy' AND direction = 'egress', 13,
+      layer = 'l7_proxy', 12,
+      layer = 'exporter', 11,
+      10
     ) + view AS traffic_view,
     multiIf(
       NOT (verdict = 'dropped'), 0,
@@ -238,10 +248,10 @@ views AS (
   FROM flow_1m
   WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
     AND type != 'sock'
-    AND (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_namespace = '' AND src_workload = '' AND src_entity IN ('', 'world')) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_namespace = '' AND dst_workload = '' AND dst_entity IN ('', 'world'))) OR verdict = 'dropped')
+    AND (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter')))) OR verdict = 'dropped')
 ),
 best_of_bucket_edge AS (
-  SELECT bucket_edge, if(max(traffic_view) < 4 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best
+  SELECT bucket_edge, if(max(traffic_view) < 10 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best
   FROM views
   GROUP BY bucket_edge
 ),

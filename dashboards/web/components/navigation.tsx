@@ -8,13 +8,22 @@ export const pageTitles: Readonly<Record<Page, string>> = {
   map: 'Map',
   signals: 'Signals',
   denials: 'Policy drops',
+  identity: 'Identities',
   flows: 'Flows',
   explore: 'Explorer',
   quality: 'Quality',
 }
 
 /** Keys that follow `g`. */
-export const pageKeys: Readonly<Record<string, Page>> = { m: 'map', s: 'signals', d: 'denials', f: 'flows', e: 'explore', q: 'quality' }
+export const pageKeys: Readonly<Record<string, Page>> = {
+  m: 'map',
+  s: 'signals',
+  d: 'denials',
+  i: 'identity',
+  f: 'flows',
+  e: 'explore',
+  q: 'quality',
+}
 
 interface Props {
   theme: Theme

@@ -65,7 +65,9 @@ export function endIs({ end, kind }: MapNode, side: 'src' | 'dst'): string {
   if (kind === 'namespace') return field('namespace', end.namespace)
   if (kind === 'service') return field('service', end.service)
   if (kind === 'pod') return both(field('namespace', end.namespace), field('pod', end.pod))!
-  return both(field('namespace', end.namespace), field('workload', end.workload))!
+  // A workload nobody named has the name of its service account.
+  const name = end.workload || !end.service_account ? field('workload', end.workload) : field('service_account', end.service_account)
+  return both(field('namespace', end.namespace), name)!
 }
 
 /** The condition that the node takes part. */
@@ -112,6 +114,7 @@ const nothing: Measures = {
   latency_p95: null,
   latency_p99: null,
   ports: [],
+  seen_by: [],
 }
 
 /** What a node is asked as a server. Its latency is that of its slowest caller: quantiles do not add up. */

@@ -10,6 +10,7 @@ import { go, goTo, hrefTo } from '../state/navigation.ts'
 import { DenialList } from './denial-list.tsx'
 import { sentenceOf } from './edge-line.tsx'
 import { type Graph, type MapEdge, type MapNode, type Measures, denialsOf, endIs, overLink, selected, served, takesPart } from './graph.ts'
+import { lostOf, sightsOf } from './seen-by.ts'
 import { drillDown } from './service-map.tsx'
 
 /** What is selected on the map: its golden signals over time, ports, denials, neighbours, and where to look further. */
@@ -38,6 +39,7 @@ export function SidePanel({ graph, denials, seconds }: { graph: Graph; denials: 
         <PanelCard key={panel.title} panel={panel} where={asServer} hideWhenEmpty />
       ))}
       <PortList ports={(edge ?? served(graph, node!.id)).ports} />
+      {edge && <SeenBy edge={edge} />}
       {node && <Neighbours graph={graph} id={node.id} seconds={seconds} />}
     </aside>
   )
@@ -138,6 +140,43 @@ function Neighbours({ graph, id, seconds }: { graph: Graph; id: string; seconds:
       {list('Called by', 'to', 'from')}
       {list('Calls', 'from', 'to')}
     </>
+  )
+}
+
+/** Who told of a link, and whether what left one end arrived at the other. */
+function SeenBy({ edge }: { edge: MapEdge }) {
+  const sights = sightsOf(edge.seen_by)
+  const lost = lostOf(edge)
+  const passed: [string, number | undefined][] = [
+    ['Sent', edge.sent || undefined],
+    ['Received', edge.received || undefined],
+    ['Lost on the way', lost],
+  ]
+  if (!sights.length) return null
+  return (
+    <section class="card neighbours seen-by">
+      <h3>Seen by</h3>
+      <ul>
+        {sights.map(({ who, where, told, records }) => (
+          <li key={`${who} ${where} ${told}`} class="port">
+            <span>
+              {who} <span class="muted">{where}</span>
+            </span>
+            <span class="muted number">
+              {format(records, 'count')} {told} records
+            </span>
+          </li>
+        ))}
+        {passed.map(([name, count]) =>
+          count === undefined ? null : (
+            <li key={name} class="port">
+              <span>{name}</span>
+              <span class={`number ${name.startsWith('Lost') && count > 0 ? 'error-text' : 'muted'}`}>{format(count, 'count')} flows</span>
+            </li>
+          ),
+        )}
+      </ul>
+    </section>
   )
 }
 

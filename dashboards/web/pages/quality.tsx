@@ -14,7 +14,7 @@ export function Quality() {
   const asked = useAsk(JSON.stringify(['quality', range]), tick, signal => quality(range, signal))
   if (asked.error && !asked.value) return <Failure error={asked.error} retry={asked.retry} />
   if (!asked.value) return <Skeleton height={420} />
-  const { services, lateness, attribution, losses, bus, tables } = asked.value
+  const { services, lateness, attribution, clocks, losses, bus, tables } = asked.value
   return (
     <div class="grid wide quality">
       <Services services={services} />
@@ -35,6 +35,21 @@ export function Quality() {
         ))}
       </Table>
       <Attribution attribution={attribution} />
+      <Table
+        title="Clocks"
+        about="Reporters whose records came before they were made: their clocks are ahead, by as much at least."
+        empty="No clock is known to be ahead."
+        head={['Cluster', 'Source', 'Reporter', 'Ahead']}
+      >
+        {clocks.map(each => (
+          <tr key={`${each.cluster}/${each.source}/${each.reporter}`}>
+            <td>{each.cluster}</td>
+            <td>{each.source}</td>
+            <td>{each.reporter}</td>
+            <td class="right number">{duration(each.ahead)}</td>
+          </tr>
+        ))}
+      </Table>
       <Table
         title="Losses"
         about="What was not seen, where, and why."
@@ -100,7 +115,7 @@ interface TableProps {
   children: ComponentChildren[]
 }
 
-const numeric = /^(Records|Median|95 %|Gaps|Last|Messages|Size|Age|Rows|On disk|A row|Oldest|Newest|Share)$/
+const numeric = /^(Records|Median|95 %|Gaps|Last|Messages|Size|Age|Rows|On disk|A row|Oldest|Newest|Share|Ahead)$/
 
 const Table = ({ title, about, empty, head, children }: TableProps) => (
   <section class="card" aria-label={title}>

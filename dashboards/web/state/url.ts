@@ -1,7 +1,7 @@
 /** What the app shows, as a query string: every state can be shared and goes back and forward. */
 import { type Picture, pictures } from '../../panel.ts'
 
-export const pages = ['map', 'signals', 'denials', 'flows', 'explore', 'quality'] as const
+export const pages = ['map', 'signals', 'denials', 'identity', 'flows', 'explore', 'quality'] as const
 export type Page = (typeof pages)[number]
 export const levels = ['namespace', 'workload'] as const
 export type Level = (typeof levels)[number]

@@ -7,6 +7,7 @@ export interface Positions {
   /** A new group starts at the oldest message. */
   join(topic: Topic, group: string): void
   owner(topic: Topic, group: string): string | undefined
+  committed(topic: Topic, group: string): Position | undefined
   claim(topic: Topic, group: string, owner: string): Position
   release(topic: Topic, group: string, owner: string): void
   /** False when the partition is in other hands: what a stale owner thinks it has read does not count. */
@@ -22,6 +23,7 @@ export function openPositions(database: Database): Positions {
   const statements = {
     join: database.prepare('INSERT INTO position (topic, consumers, offset, read_bytes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     owner: database.prepare(`SELECT owner FROM position ${own}`),
+    committed: database.prepare(`SELECT offset, metadata FROM position ${own}`),
     claim: database.prepare(`UPDATE position SET owner = ?3 WHERE topic = ?1 AND consumers = ?2 RETURNING offset, metadata`),
     release: database.prepare(`UPDATE position SET owner = NULL ${own} AND owner = ?`),
     commit: database.prepare(
@@ -37,6 +39,10 @@ export function openPositions(database: Database): Positions {
       statements.join.run(topic.id, group, offset, readBytes(topic, offset))
     },
     owner: (topic, group) => (statements.owner.get(topic.id, group)?.owner as string | null | undefined) ?? undefined,
+    committed: (topic, group) => {
+      const found = statements.committed.get(topic.id, group) as unknown as Position | undefined
+      return found && { ...found }
+    },
     claim: (topic, group, owner) => ({ ...(statements.claim.get(topic.id, group, owner) as unknown as Position) }),
     release: (topic, group, owner) => void statements.release.run(topic.id, group, owner),
     commit: (topic, group, owner, { offset, metadata }) =>

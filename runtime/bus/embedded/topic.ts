@@ -97,6 +97,7 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
     grow: database.prepare('UPDATE topic SET next = ?, published_bytes = ?, kept_bytes = ? WHERE id = ?'),
     shrink: database.prepare('UPDATE topic SET kept_bytes = kept_bytes - ? WHERE id = ?'),
     sizes: database.prepare(`SELECT offset, time, size FROM ${table} WHERE offset >= ? ORDER BY offset LIMIT ?`),
+    onward: database.prepare(`SELECT offset, time, key, headers, ids, body, size FROM ${table} WHERE offset >= ? ORDER BY offset LIMIT ?`),
     range: database.prepare(`${select} WHERE offset BETWEEN ? AND ? ORDER BY offset`),
     before: database.prepare(`SELECT offset, time, headers FROM ${table} WHERE offset < ? ORDER BY offset DESC LIMIT ?`),
     at: database.prepare(`SELECT offset, start, time FROM ${table} WHERE offset >= ? ORDER BY offset LIMIT 1`),
@@ -122,14 +123,14 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
       statements.grow.run(next, published, kept, id)
     },
     from(offset, maxBytes) {
-      let last = -1
+      const messages: Delivered[] = []
       let bytes = 0
-      for (const row of sizes(offset, maxMessagesAtOnce)) {
+      for (const row of statements.onward.iterate(offset, maxMessagesAtOnce) as Iterable<unknown> as Iterable<Row & { size: number }>) {
         bytes += row.size
-        if (last >= 0 && bytes > maxBytes) break
-        last = row.offset
+        if (messages.length && bytes > maxBytes) break
+        messages.push(delivered(row))
       }
-      return last < 0 ? [] : (statements.range.all(offset, last) as unknown as Row[]).map(delivered)
+      return messages
     },
     one: offset => (statements.range.all(offset, offset) as unknown as Row[]).map(delivered)[0],
     before: (offset, count) => statements.before.all(offset, count) as unknown as ReturnType<Topic['before']>,

@@ -29,6 +29,7 @@ export interface Cluster extends AsyncDisposable {
   toNode<A extends Api>(node: number, purpose: string, api: A, request: Request<A>): Promise<Response<A>>
   toLeader<A extends Api>(topic: string, partition: number, purpose: string, api: A, request: Request<A>): Promise<Response<A>>
   toCoordinator<A extends Api>(group: string, purpose: string, api: A, request: Request<A>): Promise<Response<A>>
+  /** Those that are there now. */
   nodes(): Promise<number[]>
   closePurpose(purpose: string): void
   /** Tries until it works, the signal ends it, or an error comes that waiting does not mend. */
@@ -196,7 +197,7 @@ export function openCluster({ brokers, clientId, log, tls, sasl }: ClusterOption
     toLeader,
     toCoordinator,
     async nodes() {
-      if (!known.size) await refresh([])
+      await refresh([])
       return [...known.keys()]
     },
     closePurpose(purpose) {

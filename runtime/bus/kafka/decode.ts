@@ -1,7 +1,7 @@
-import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { describe } from '../../log.ts'
 import type { Delivered } from '../bus.ts'
 import { crc32c } from './crc32c.ts'
+import { decompress } from './decompress.ts'
 import { fields, headBytes, idsHeader } from './encode.ts'
 
 /** What part of a log holds. */
@@ -11,7 +11,6 @@ export interface Decoded {
   next: number
 }
 
-const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 const controlBatch = 0x20
 const appendTime = 0x08
 /** Of the records of a batch, decompressed. */
@@ -49,7 +48,7 @@ function readBatch(batch: Buffer, { base, last, from }: Range, into: Delivered[]
   try {
     if (batch[fields.magic] !== 2) throw new Error(`a batch of format ${batch[fields.magic]}, expected 2`)
     if (crc32c(batch, fields.attributes) !== batch.readUInt32BE(fields.crc)) throw new Error('a batch with a wrong checksum')
-    const records = new RecordReader(decompress(attributes & 7, batch.subarray(headBytes)))
+    const records = new RecordReader(decompress(attributes & 7, batch.subarray(headBytes), maxOutputLength))
     const read: Delivered[] = []
     for (let left = batch.readInt32BE(57); left > 0; left--) {
       const message = records.record(base, time, Boolean(attributes & appendTime))
@@ -59,13 +58,6 @@ function readBatch(batch: Buffer, { base, last, from }: Range, into: Delivered[]
   } catch (error) {
     into.push({ offset: last, time, headers: { unreadable: describe(error) }, body: batch.subarray(headBytes) })
   }
-}
-
-function decompress(codec: number, records: Buffer): Buffer {
-  if (codec === 0) return records
-  if (codec === 1) return gunzipSync(records, { maxOutputLength })
-  if (codec === 4) return zstdDecompressSync(records, { maxOutputLength })
-  throw new Error(`a batch compressed with ${codecs[codec] ?? `codec ${codec}`}, expected none, gzip or zstd`)
 }
 
 class RecordReader {
@@ -83,20 +75,20 @@ class RecordReader {
     const offset = base + this.#varint()
     const key = this.#piece()
     const body = this.#piece() ?? Buffer.alloc(0)
-    const headers: Record<string, string> = {}
+    const headers: [string, string][] = []
     let ids: Buffer | undefined
     for (let left = this.#varint(); left > 0; left--) {
       const name = this.#piece()!.toString()
       const value = this.#piece()
       if (name === idsHeader) ids = value
-      else headers[name] = value?.toString() ?? ''
+      else headers.push([name, value?.toString() ?? ''])
     }
     this.#at = end
     return {
       offset,
       time: appended ? batchTime : batchTime + timeDelta,
       ...(key && { key: key.toString() }),
-      headers,
+      headers: Object.fromEntries(headers),
       body,
       ...(ids && { ids }),
     }

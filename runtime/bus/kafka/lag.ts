@@ -16,7 +16,7 @@ const sample = { maxBytes: 1, maxPartitionBytes: 1 }
 
 /**
  * How far each of our groups is behind on each topic it has read. Kafka does not tell how many bytes there are between two
- * offsets: they are estimated from the messages that come next.
+ * offsets: they are estimated from the messages that come next. Rejects when a broker does not answer: its groups are not known then.
  */
 export async function lagOf({ cluster, groupPrefix, topics }: LagOptions): Promise<GroupLag[]> {
   const groups = await groupsOf(cluster, groupPrefix)
@@ -28,7 +28,7 @@ export async function lagOf({ cluster, groupPrefix, topics }: LagOptions): Promi
 
 async function groupsOf(cluster: Cluster, prefix: string): Promise<string[]> {
   const nodes = await cluster.nodes()
-  const answers = await Promise.all(nodes.map(node => cluster.toNode(node, 'control', 'ListGroups', {}).catch(() => ({ groups: [] }))))
+  const answers = await Promise.all(nodes.map(node => cluster.toNode(node, 'control', 'ListGroups', {})))
   return answers.flatMap(({ groups }) => groups.map(({ groupId }) => groupId)).filter(groupId => groupId.startsWith(prefix))
 }
 

@@ -25,6 +25,8 @@ interface Identity {
 interface Call {
   entries: Entry[]
   bytes: number
+  /** Where it goes, whatever the keys. */
+  partition?: number
   signal: AbortSignal
   resolve(): void
   reject(error: unknown): void
@@ -162,7 +164,7 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
     return new KafkaError(type, `cannot publish to ${topic}: ${text}`, { cause: error })
   }
 
-  return function publish(messages: readonly Message[], given?: AbortSignal): Promise<void> {
+  return function publish(messages: readonly Message[], given?: AbortSignal, partition?: number): Promise<void> {
     if (!messages.length) return Promise.resolve()
     return new Promise((resolve, reject) => {
       const signal = given ? AbortSignal.any([given, cluster.signal]) : cluster.signal
@@ -180,6 +182,7 @@ export function producer(topic: string, { cluster, instruments, compacted }: Pro
       queue.push({
         entries,
         bytes,
+        partition,
         signal,
         resolve: () => {
           instruments.published(topic, messages.length, bytes)
@@ -198,12 +201,12 @@ interface Share {
   entries: Entry[]
 }
 
-/** By key; what has none goes to the partition whose turn it is. */
+/** Where a call says, else by key; what has none goes to the partition whose turn it is. */
 function divide(calls: readonly Call[], partitions: number, turn: number): Map<number, Share[]> {
   const parts = new Map<number, Share[]>()
   for (const call of calls)
     for (const entry of call.entries) {
-      const partition = entry.key ? partitionOf(entry.key, partitions) : turn % partitions
+      const partition = call.partition ?? (entry.key ? partitionOf(entry.key, partitions) : turn % partitions)
       const shares = parts.get(partition) ?? []
       parts.set(partition, shares)
       if (shares.at(-1)?.call === call) shares.at(-1)!.entries.push(entry)

@@ -28,8 +28,9 @@ export async function prepareTopic(
   cluster: Cluster,
   topic: string,
   options: TopicOptions,
-  defaults: TopicDefaults,
+  configured: TopicDefaults,
 ): Promise<{ made: boolean; differences: Difference[] }> {
+  const defaults = options.ordered ? { ...configured, partitions: 1 } : configured
   const { partitions, replication } = defaults
   const settings = settingsOf(options, defaults)
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }))

@@ -189,3 +189,7 @@ const ends: Record<string, [Parameters<typeof endOf>, Plain]> = {
 }
 for (const [who, [args, end]] of Object.entries(ends))
   test(`an end: ${who}`, t => t.deepEqual<Plain, Plain>({ ...endOf(...args) }, { ...nobody, ...end }))
+
+test('a protocol nobody knows, even a word of JavaScript’s, is none', t => {
+  for (const protocol of ['constructor', 'quic']) t.is(rows(flow(1_700_000_010, { proto: protocol }))[0].protocol, '', protocol)
+})

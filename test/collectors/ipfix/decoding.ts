@@ -45,7 +45,7 @@ export function openDecoder(options: Partial<DecoderOptions> = {}, capacity = 64
     sent: () => {},
     discarded: (count: number, reason: string) => void (discarded[reason] = (discarded[reason] ?? 0) + count),
   }
-  const decoder = new Decoder({ outbox, instruments, cluster: '', exporters: {}, limits, hold, ...options })
+  const decoder = new Decoder({ since: 0, outbox, instruments, cluster: '', exporters: {}, limits, hold, ...options })
   let now = received
   return {
     decoder,

@@ -50,39 +50,56 @@ const keys = fc.oneof(
   fc.string({ maxLength: 30 }),
 )
 const pairs = fc.uniqueArray(fc.record({ key: keys, value: anyValue }), { maxLength: 6, selector: ({ key }) => key })
+/** Attributes that are read for what they tell, most of them texts, and as long as may be. */
+const tellingPairs = fc.uniqueArray(
+  fc.record({
+    key: fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...names) }, keys),
+    value: fc.oneof({ weight: 4, arbitrary: fc.record({ stringValue: text }) }, anyValue),
+  }),
+  { maxLength: 12, selector: ({ key }) => key },
+)
 const nanos = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String)
 const times = fc.oneof(nanos, fc.bigInt({ min: 1_700_000_000_000_000_000n, max: 1_900_000_000_000_000_000n }).map(String))
 const count = fc.nat({ max: 100 })
 
-const span = fc.record({
-  traceId: bytes(16),
-  spanId: bytes(8),
-  traceState: fc.constantFrom('', 'a=b', 'ot=th:8'),
-  parentSpanId: fc.oneof(bytes(8), fc.constant(Buffer.alloc(0)), fc.constant(Buffer.alloc(8))),
-  name: text,
-  kind: fc.nat({ max: 7 }),
-  startTimeUnixNano: times,
-  endTimeUnixNano: times,
-  attributes: pairs,
-  droppedAttributesCount: count,
-  events: fc.array(fc.record({ timeUnixNano: nanos, name: text, attributes: pairs }), { maxLength: 2 }),
-  droppedEventsCount: count,
-  links: fc.array(fc.record({ traceId: bytes(16), spanId: bytes(8) }), { maxLength: 2 }),
-  droppedLinksCount: count,
-  status: fc.record({ message: text, code: fc.nat({ max: 4 }) }),
-  flags: fc.nat(),
-})
+const spanWith = (attributes: typeof pairs) =>
+  fc.record({
+    traceId: bytes(16),
+    spanId: bytes(8),
+    traceState: fc.constantFrom('', 'a=b', 'ot=th:8'),
+    parentSpanId: fc.oneof(bytes(8), fc.constant(Buffer.alloc(0)), fc.constant(Buffer.alloc(8))),
+    name: text,
+    kind: fc.nat({ max: 7 }),
+    startTimeUnixNano: times,
+    endTimeUnixNano: times,
+    attributes,
+    droppedAttributesCount: count,
+    events: fc.array(fc.record({ timeUnixNano: nanos, name: text, attributes: pairs }), { maxLength: 2 }),
+    droppedEventsCount: count,
+    links: fc.array(fc.record({ traceId: bytes(16), spanId: bytes(8) }), { maxLength: 2 }),
+    droppedLinksCount: count,
+    status: fc.record({ message: text, code: fc.nat({ max: 4 }) }),
+    flags: fc.nat(),
+  })
+
+const exportsOf = (attributes: typeof pairs) =>
+  fc.record({
+    resourceSpans: fc.array(
+      fc.record({
+        resource: fc.record({ attributes: pairs }),
+        scopeSpans: fc.array(
+          fc.record({
+            scope: fc.record({ name: fc.string({ maxLength: 10 }) }),
+            spans: fc.array(spanWith(attributes), { minLength: 1, maxLength: 3 }),
+          }),
+          { minLength: 1, maxLength: 2 },
+        ),
+      }),
+      { minLength: 1, maxLength: 2 },
+    ),
+  })
 
 /** Exports of traces, as plain objects. */
-export const traceExports = fc.record({
-  resourceSpans: fc.array(
-    fc.record({
-      resource: fc.record({ attributes: pairs }),
-      scopeSpans: fc.array(
-        fc.record({ scope: fc.record({ name: fc.string({ maxLength: 10 }) }), spans: fc.array(span, { minLength: 1, maxLength: 3 }) }),
-        { minLength: 1, maxLength: 2 },
-      ),
-    }),
-    { minLength: 1, maxLength: 2 },
-  ),
-})
+export const traceExports = exportsOf(pairs)
+/** Whose spans say much of the call and its ends. */
+export const exportsThatTell = exportsOf(tellingPairs)

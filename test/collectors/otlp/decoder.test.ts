@@ -14,16 +14,16 @@ import { kinds } from '../../../schema/record.ts'
 import { choices, scramble } from '../hubble/scramble.ts'
 import { LogsRequest, MetricsRequest, SpanType, TraceRequest, encoded } from './proto.ts'
 import { type PlainSpan, jsonOf, referenceSpan } from './reference.ts'
-import { traceExports } from './arbitrary.ts'
+import { exportsThatTell, traceExports } from './arbitrary.ts'
 
 const received = 1_700_000_000_123_456
-const options = { limits: defaultLimits, cluster: 'home', source: 'otlp' }
 
 /** A decoder over a block of its own; `decode` returns the records, and what is wrong with the spans that are none. */
-function open() {
+function open(limits = defaultLimits) {
+  const options = { limits, cluster: 'home', source: 'otlp' }
   const builder = new BlockBuilder(kinds.span, 256)
   const rows = new SpanRows(builder, options)
-  const span = new SpanMessage(defaultLimits)
+  const span = new SpanMessage(limits)
   const resources = new Resources(options)
   const readSpan = (start: number, end: number, of: { resource: ReturnType<Resources['read']>; scope: string }) => {
     try {
@@ -76,12 +76,26 @@ test('a span in any legal form of its message is the same span', t => {
     return Buffer.concat([Buffer.from([0x0a]), varint(resource.length), resource])
   }
   fc.assert(
-    fc.property(traceExports, choices, (request, by) => {
+    fc.property(exportsThatTell, choices, (request, by) => {
       const [span] = request.resourceSpans[0].scopeSpans[0].spans
-      const plain = encoded(SpanType, { ...span, events: [], links: [], attributes: span.attributes.slice(0, 3) })
+      const plain = encoded(SpanType, { ...span, events: [], links: [] })
       const scrambled = scramble(SpanType, plain, by)
       const without = ({ attributes, ...record }: Record<string, unknown>) => [record, Object.entries(attributes as object).toSorted()]
       t.deepEqual(decode(wrap(scrambled)).map(without), decode(wrap(plain)).map(without))
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('what a span tells of its call and ends does not depend on how many attributes are kept', t => {
+  const decode = open()
+  const decodeFew = open({ ...defaultLimits, attributes: 1 })
+  const kept = new Set(['attributes', 'resource', 'discarded_attributes', 'events'])
+  const told = (record: Record<string, unknown>) => Object.entries(record).filter(([name]) => !kept.has(name))
+  fc.assert(
+    fc.property(exportsThatTell, request => {
+      const bytes = encoded(TraceRequest, request)
+      t.deepEqual(decodeFew(bytes).map(told), decode(bytes).map(told))
     }),
     { numRuns: 400 },
   )

@@ -69,7 +69,7 @@ const same = (bytes: Buffer) => bytes
 test('takes all three signals over gRPC, compressed too, and answers when they are durable', async t => {
   await using to = await open()
   for (const gzip of [false, true]) {
-    const { body, code } = await to.call('Trace', traces({ name: 'a', attributes: attributes({ k: 'x'.repeat(1000) }) }), { gzip })
+    const { body, code } = await to.call('Trace', traces({ name: `a ${gzip}`, attributes: attributes({ k: 'x'.repeat(1000) }) }), { gzip })
     t.is(code, 0)
     t.is(body?.length, 0)
   }
@@ -85,12 +85,12 @@ test('takes all three signals over gRPC, compressed too, and answers when they a
 
 test('takes all three over HTTP, in protobuf and JSON, in any encoding', async t => {
   await using to = await open()
-  const body = traces({ name: 'a' })
+  const body = (name: string) => traces({ name })
   const bodies: [Buffer | string, Record<string, string>][] = [
-    [body, {}],
-    [gzipSync(body), { 'content-encoding': 'gzip' }],
-    [deflateSync(body), { 'content-encoding': 'deflate' }],
-    [zstdCompressSync(body), { 'content-encoding': 'zstd' }],
+    [body('a'), {}],
+    [gzipSync(body('b')), { 'content-encoding': 'gzip' }],
+    [deflateSync(body('c')), { 'content-encoding': 'deflate' }],
+    [zstdCompressSync(body('d')), { 'content-encoding': 'zstd' }],
     [
       '{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174"}]}]}]}',
       { 'content-type': 'application/json; charset=utf-8' },
@@ -110,11 +110,11 @@ test('takes all three over HTTP, in protobuf and JSON, in any encoding', async t
 
 test('says how many spans it did not take, and why', async t => {
   await using to = await open()
-  const body = traces({ name: 'a' }, { traceId: Buffer.alloc(2) }, { spanId: Buffer.alloc(0) })
+  const body = (name: string) => traces({ name }, { traceId: Buffer.alloc(2) }, { spanId: Buffer.alloc(0) })
   const expected = { partialSuccess: { rejected: '2', errorMessage: 'a span has no trace id of 16 bytes or no span id of 8' } }
   const plain = (bytes: Uint8Array) => Response.toObject(Response.decode(bytes), { longs: String })
-  t.deepEqual(plain((await to.call('Trace', body)).body!), expected)
-  t.deepEqual(plain(new Uint8Array(await (await to.post('/v1/traces', body)).arrayBuffer())), expected)
+  t.deepEqual(plain((await to.call('Trace', body('a'))).body!), expected)
+  t.deepEqual(plain(new Uint8Array(await (await to.post('/v1/traces', body('b'))).arrayBuffer())), expected)
   const json = await to.post('/v1/traces', '{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"x"}]}]}]}', {
     'content-type': 'application/json',
   })
@@ -170,8 +170,31 @@ test('only who has a token may send, over either', async t => {
   t.is((await to.call('Trace', traces({ name: 'a' }))).code, 16)
   t.is((await to.post('/v1/traces', traces({ name: 'a' }))).status, 401)
   t.is((await to.call('Trace', traces({ name: 'a' }), { token: 'swordfish' })).code, 0)
-  t.is((await to.post('/v1/traces', traces({ name: 'a' }), { authorization: 'Bearer swordfish' })).status, 200)
+  t.is((await to.post('/v1/traces', traces({ name: 'b' }), { authorization: 'Bearer swordfish' })).status, 200)
   t.is((await published(to.bus, 'span')).length, 2)
+})
+
+test('an export that is sent again is answered as the first was, and not stored twice', async t => {
+  await using to = await open()
+  const body = traces({ name: 'a' }, { traceId: Buffer.alloc(2) })
+  const plain = (bytes: Uint8Array) => Response.toObject(Response.decode(bytes), { longs: String })
+  const first = plain((await to.call('Trace', body)).body!)
+  t.like(first, { partialSuccess: { rejected: '1' } })
+  t.deepEqual(plain((await to.call('Trace', body, { gzip: true })).body!), first)
+  t.deepEqual(plain(new Uint8Array(await (await to.post('/v1/traces', body)).arrayBuffer())), first)
+  t.is((await published(to.bus, 'span')).length, 1)
+  t.is(to.source.discarded.get('repeated'), 2)
+  t.is((await to.call('Logs', logs)).code, 0)
+  t.is((await to.call('Metrics', metrics)).code, 0)
+  t.is((await to.call('Metrics', metrics)).code, 0)
+  t.is((await published(to.bus, 'sample')).length, 3)
+  t.is(to.source.discarded.get('repeated'), 3)
+})
+
+test('exports without anything in them are no repeats', async t => {
+  await using to = await open()
+  for (let i = 0; i < 3; i++) t.is((await to.call('Trace', Buffer.alloc(0))).code, 0)
+  t.deepEqual([...to.source.discarded], [])
 })
 
 test('many senders at once are all answered, and nothing is lost or doubled', async t => {
@@ -199,7 +222,7 @@ test('while the bus takes nothing senders are told to come again, and nothing mo
   await using to = collecting(held)
   const taker = new TraceTaker({ limits: defaultLimits, cluster: '', source: 'otlp' }, to.context)
   const intake = new Intake({ source: 'otlp', patienceMs: 100 }, to.context)
-  await t.throwsAsync(intake.accept(taker, traces({ name: 'late' }), 'a'), { instanceOf: BusyError })
+  for (let i = 0; i < 2; i++) await t.throwsAsync(intake.accept(taker, traces({ name: 'late' }), 'a'), { instanceOf: BusyError })
   await t.throwsAsync(intake.accept(taker, traces({ name: 'never' }), 'a'), { instanceOf: BusyError })
   gate.resolve()
   await to.context.outbox.flush()
@@ -210,6 +233,7 @@ test('while the bus takes nothing senders are told to come again, and nothing mo
       return false
     }
   })
+  t.is((await intake.accept(taker, traces({ name: 'late' }), 'a')).rejected, 0)
   const names = (await published(running.bus, 'span')).map(({ name }) => name)
   t.is(names.filter(name => name === 'late').length, 1)
   t.false(names.includes('never'))

@@ -273,3 +273,7 @@ test('no bytes break the reader, and every line is a point, part of one, or coun
     { numRuns: 2000 },
   )
 })
+
+test('a type that is none, even a word of JavaScript’s, is no type', t => {
+  for (const type of ['constructor', 'valueOf', 'speed']) t.is(read(`# TYPE a ${type}\na 1\n`).points[0].type, 'gauge', type)
+})

@@ -33,6 +33,7 @@ const edge = (source: string, target: string, measures: Partial<Edge>): Edge => 
   latency_p95: 0.05,
   latency_p99: 0.08,
   ports: [],
+  seen_by: [],
   ...measures,
 })
 

@@ -9,9 +9,10 @@ import {
   encodeAssignment,
   encodeSubscription,
 } from '../../../runtime/bus/kafka/assignor.ts'
+import { compress } from 'snappyjs'
 import { crc32c } from '../../../runtime/bus/kafka/crc32c.ts'
 import { decodeBatches } from '../../../runtime/bus/kafka/decode.ts'
-import { encodeBatch, entryOf } from '../../../runtime/bus/kafka/encode.ts'
+import { encodeBatch, entryOf, fields, headBytes } from '../../../runtime/bus/kafka/encode.ts'
 import { partitionOf } from '../../../runtime/bus/kafka/partition.ts'
 
 const load = createRequire(import.meta.url)
@@ -29,11 +30,13 @@ test('the checksum and the partition of a key are those of other clients', t => 
   t.is(crc32c(Buffer.from('123456789')), 0xe3069283)
 })
 
+/** Keys come from outside: some are names JavaScript has a meaning for. */
+const headerName = fc.oneof({ weight: 8, arbitrary: fc.string({ minLength: 1 }) }, fc.constantFrom('__proto__', 'constructor', 'toString'))
 const messages = fc.array(
   fc.record(
     {
       key: fc.string(),
-      headers: fc.dictionary(fc.string({ minLength: 1 }), fc.string(), { noNullPrototype: true }),
+      headers: fc.dictionary(headerName, fc.string(), { noNullPrototype: true }),
       body: fc.uint8Array(),
       ids: fc.uint8Array(),
     },
@@ -61,6 +64,32 @@ test('a batch is read as it was written, from any offset within it', t => {
       )
     }),
   )
+})
+
+/** A batch whose records were compressed. */
+function compressed(batch: Buffer, codec: number, records: Uint8Array): Buffer {
+  const out = Buffer.concat([batch.subarray(0, headBytes), records])
+  out.writeInt32BE(out.length - 12, fields.length)
+  out.writeInt16BE(codec, fields.attributes)
+  out.writeUInt32BE(crc32c(out, fields.attributes), fields.crc)
+  return out
+}
+
+test('Snappy is read as one block and as the stream of blocks that Java writes', t => {
+  const body = Buffer.from('abc'.repeat(50_000))
+  const batch = encodeBatch([{ headers: { a: 'b' }, body }].map(entryOf), sequence, 0)
+  const records = batch.subarray(headBytes)
+  const pieces = [0, 1, 2, 3].map(i => compress(records.subarray(i * 40_000, (i + 1) * 40_000)))
+  const stream = Buffer.concat([
+    Buffer.from('\x82SNAPPY\0\0\0\0\x01\0\0\0\x01', 'latin1'),
+    ...pieces.flatMap(piece => [Buffer.from([0, 0, piece.length >> 8, piece.length & 255]), piece]),
+  ])
+  for (const bytes of [Buffer.from(compress(records)), stream]) {
+    const [{ headers, body: read }] = decodeBatches(compressed(batch, 2, bytes), 0).messages
+    t.deepEqual([headers, Buffer.from(read)], [{ a: 'b' }, body])
+  }
+  for (const bytes of [stream.subarray(0, -5), stream.subarray(0, 18), Buffer.alloc(0)])
+    t.regex(decodeBatches(compressed(batch, 2, bytes), 0).messages[0].headers.unreadable, /Snappy|ends before/)
 })
 
 test('a batch that was damaged is one message that says so', t => {

@@ -1,15 +1,13 @@
-import { BodyError, tooLarge } from '../listen/decompress.ts'
-
-/** Copies longer than this are left to C++, which shorter ones would wait for longer than they take. */
-const shortCopy = 32
+import { copyLiteral, copyWithin } from './copies.ts'
+import { CompressionError } from './error.ts'
 
 /**
  * What was compressed with Snappy's block format (github.com/google/snappy, format_description.txt). Allocates no more than `maxBytes`.
- * Throws BodyError.
+ * Throws CompressionError.
  */
 export function uncompressSnappy(bytes: Buffer, maxBytes: number): Buffer {
   const { length, at } = lengthOf(bytes)
-  if (length > maxBytes) throw new BodyError('too_large', tooLarge(maxBytes))
+  if (length > maxBytes) throw new CompressionError('too_large', `more than ${maxBytes} bytes when decompressed`)
   // The densest there is, copies of 64 bytes, take 3 bytes each.
   if (length > 22 * (bytes.length - at)) throw broken('a length that cannot be')
   const out = Buffer.allocUnsafe(length)
@@ -18,7 +16,7 @@ export function uncompressSnappy(bytes: Buffer, maxBytes: number): Buffer {
   return out
 }
 
-const broken = (what: string) => new BodyError('broken', `the body is no Snappy: ${what}`)
+const broken = (what: string) => new CompressionError('broken', `no Snappy: ${what}`)
 
 function lengthOf(bytes: Buffer): { length: number; at: number } {
   let length = 0
@@ -65,15 +63,4 @@ function expand(bytes: Buffer, start: number, out: Buffer): number {
 function littleEndian(bytes: Buffer, at: number, size: number): number {
   if (at + size > bytes.length) throw broken('it ends within a number')
   return bytes.readUIntLE(at, size)
-}
-
-function copyLiteral(bytes: Buffer, at: number, out: Buffer, to: number, length: number): void {
-  if (length > shortCopy) return void bytes.copy(out, to, at, at + length)
-  for (let i = 0; i < length; i++) out[to + i] = bytes[at + i]
-}
-
-/** What overlaps repeats. */
-function copyWithin(out: Buffer, to: number, offset: number, length: number): void {
-  if (length > shortCopy && offset >= length) return void out.copyWithin(to, to - offset, to - offset + length)
-  for (let i = to; i < to + length; i++) out[i] = out[i - offset]
 }

@@ -1,8 +1,8 @@
 import test from 'ava'
 import fc from 'fast-check'
 import { compress } from 'snappyjs'
-import { BodyError } from '../../../collectors/listen/decompress.ts'
-import { uncompressSnappy } from '../../../collectors/prometheus/snappy.ts'
+import { CompressionError } from '../../../runtime/compression/error.ts'
+import { uncompressSnappy } from '../../../runtime/compression/snappy.ts'
 
 const most = 1 << 20
 const words = fc.constantFrom('istio_requests_total', 'destination', '', 'a', '\0'.repeat(100), 'x'.repeat(70_000))
@@ -50,20 +50,20 @@ const wrong: Record<string, number[]> = {
 
 for (const [title, bytes] of Object.entries(wrong))
   test(`broken Snappy is told: ${title}`, t => {
-    t.is(t.throws(() => uncompressSnappy(Buffer.from(bytes), most), { instanceOf: BodyError })?.kind, 'broken')
+    t.is(t.throws(() => uncompressSnappy(Buffer.from(bytes), most), { instanceOf: CompressionError })?.kind, 'broken')
   })
 
 test('what would be larger than is taken is not allocated', t => {
   const bytes = Buffer.from(compress(Buffer.alloc(100_000)))
-  t.is(t.throws(() => uncompressSnappy(bytes, 99_999), { instanceOf: BodyError })?.kind, 'too_large')
+  t.is(t.throws(() => uncompressSnappy(bytes, 99_999), { instanceOf: CompressionError })?.kind, 'too_large')
 })
 
-test('any bytes give bytes or a BodyError', t => {
+test('any bytes give bytes or a CompressionError', t => {
   const attempt = (bytes: Buffer) => {
     try {
       uncompressSnappy(bytes, most)
     } catch (error) {
-      t.true(error instanceof BodyError, String(error))
+      t.true(error instanceof CompressionError, String(error))
     }
   }
   fc.assert(

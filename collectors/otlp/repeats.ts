@@ -1,0 +1,43 @@
+import { crc32 } from 'node:zlib'
+
+const quarters = 4
+
+/** Exports that were taken lately or are being taken: a sender that got no answer sends the same bytes again. */
+export class Repeats<T> {
+  readonly #known = new Map<string, { at: number; outcome: Promise<T> }>()
+  readonly #most: number
+  readonly #ageMs: number
+
+  constructor({ most = 100_000, ageMs = 600_000 } = {}) {
+    this.#most = most
+    this.#ageMs = ageMs
+  }
+
+  /** What becomes, or became, of the export with this key; undefined for a new one. */
+  find(key: string): Promise<T> | undefined {
+    return this.#known.get(key)?.outcome
+  }
+
+  /** Remembers an export until it is too old, or not taken after all. */
+  remember(key: string, outcome: Promise<T>): void {
+    const now = performance.now()
+    for (const [oldest, { at }] of this.#known) {
+      if (this.#known.size < this.#most && at > now - this.#ageMs) break
+      this.#known.delete(oldest)
+    }
+    const entry = { at: now, outcome }
+    this.#known.set(key, entry)
+    outcome.catch(() => this.#known.get(key) === entry && this.#known.delete(key))
+  }
+}
+
+/**
+ * 128 bits that tell exports of a signal apart: a CRC-32 of each quarter, and the length. Ids and times are all over an export, so two
+ * that are not the same differ in every quarter; one SHA-1 of the whole takes three times as long.
+ */
+export function digestOf(bytes: Uint8Array): string {
+  const step = Math.ceil(bytes.length / quarters)
+  let digest = String(bytes.length)
+  for (let at = 0; at < bytes.length; at += step) digest += `-${crc32(bytes.subarray(at, at + step)).toString(36)}`
+  return digest
+}

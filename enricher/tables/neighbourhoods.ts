@@ -1,0 +1,63 @@
+import ipaddr from 'ipaddr.js'
+import { addressBytes, readAddress, writeAddress } from '../../runtime/block/address.ts'
+import { Prefixes } from './prefixes.ts'
+
+/** Bits of the neighbourhood of an address, of 128: a /24 of IPv4, a /64 of IPv6. */
+const nearBits = { ipv4: 120, ipv6: 64 } as const
+const ipv4Bits = 96
+const ownRanges = ['private', 'carrierGradeNat', 'uniqueLocal']
+
+/**
+ * Where the pods and services of a cluster have their addresses: the ranges its nodes give to pods, and what is near the address of a pod, or near the
+ * private address of a service. An address in there of which nothing is known may be that of a pod nobody has told of yet.
+ */
+export class Neighbourhoods {
+  readonly #clusters = new Map<string, Prefixes>()
+  readonly #ranges = new Set<string>()
+  readonly #words = new Int32Array(addressBytes / 4)
+  readonly #bytes = new Uint8Array(this.#words.buffer)
+
+  has(cluster: string, words: Int32Array, at: number): boolean {
+    return this.#clusters.get(cluster)?.has(words, at) ?? false
+  }
+
+  addNear(cluster: string, words: Int32Array, onlyPrivate: boolean): void {
+    const isIpv4 = words[0] === 0 && words[1] === 0 && words[2] === -65536
+    const prefixes = this.#of(cluster)
+    const bits = isIpv4 ? nearBits.ipv4 : nearBits.ipv6
+    if (onlyPrivate && !isPrivate(words)) return
+    prefixes.add(words, 0, bits)
+  }
+
+  /** What a node says of itself, as JSON with `podCIDRs`; other texts say nothing. */
+  addRanges(cluster: string, spec: string): void {
+    if (!spec.includes('podCIDRs') || this.#ranges.has(`${cluster}/${spec}`)) return
+    this.#ranges.add(`${cluster}/${spec}`)
+    for (const cidr of podRanges(spec)) {
+      if (!ipaddr.isValidCIDR(cidr)) continue
+      const [address, bits] = ipaddr.parseCIDR(cidr)
+      writeAddress(this.#bytes, 0, address.toString())
+      this.#of(cluster).add(this.#words, 0, address.kind() === 'ipv4' ? ipv4Bits + bits : bits)
+    }
+  }
+
+  #of(cluster: string): Prefixes {
+    let prefixes = this.#clusters.get(cluster)
+    if (!prefixes) this.#clusters.set(cluster, (prefixes = new Prefixes()))
+    return prefixes
+  }
+}
+
+function isPrivate(words: Int32Array): boolean {
+  const text = readAddress(new Uint8Array(words.buffer, words.byteOffset, addressBytes), 0)
+  return text !== '' && ownRanges.includes(ipaddr.process(text).range())
+}
+
+function podRanges(spec: string): string[] {
+  try {
+    const { podCIDRs } = JSON.parse(spec) as { podCIDRs?: unknown }
+    return Array.isArray(podCIDRs) ? podCIDRs.filter(cidr => typeof cidr === 'string') : []
+  } catch {
+    return []
+  }
+}
