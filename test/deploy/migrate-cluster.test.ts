@@ -180,6 +180,7 @@ test.serial('replicated tables are what they are elsewhere, with a path of each 
     sample_1h_local: `ReplicatedAggregatingMergeTree(${path})`,
     loss_local: `ReplicatedMergeTree(${path})`,
     object_local: `ReplicatedReplacingMergeTree(${path}, time)`,
+    reattribution_local: `ReplicatedReplacingMergeTree(${path}, step)`,
   })
   await using server = openClickHouse({ url: shards.urls[0], database: 'system' })
   for (const table of local) {
