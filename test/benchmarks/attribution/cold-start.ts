@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadObjects } from '../../../enricher/load.ts'
+import { IdentityTable } from '../../../enricher/tables/identities.ts'
 import { ObjectTable } from '../../../enricher/tables/objects.ts'
 import { BlockBuilder } from '../../../runtime/block/builder.ts'
 import { blockMessage } from '../../../runtime/block/message.ts'
@@ -53,7 +54,7 @@ async function load(bus: Bus, count: number): Promise<void> {
   const ending = new AbortController()
   const began = performance.now()
   const cpu = process.cpuUsage()
-  const { followed } = await loadObjects(bus, [objects], ending.signal, openLog({ level: 'error' }))
+  const { followed } = await loadObjects(bus, [objects, new IdentityTable()], ending.signal, openLog({ level: 'error' }))
   const seconds = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
   const { rss } = process.memoryUsage()
