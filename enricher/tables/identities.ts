@@ -93,7 +93,7 @@ const defaultTrustDomain = 'cluster.local'
 const settlingMicros = 60e6
 /** What ended before is forgotten, counted from the newest that was told. */
 const keptMicros = 2 * 86_400e6
-const forgetEvery = 4096
+const leastForgetting = 4096
 const mostStandings = 8
 const mostExpected = 8
 const fine: Verdict = { check: '', expected: '' }
@@ -140,6 +140,7 @@ export class IdentityTable {
   #numbers = false
   #tells = false
   #taken = 0
+  #forgetAt = leastForgetting
   #newest = 0
 
   /** `notUnderstood` is told once of each object that cannot be used. */
@@ -173,7 +174,7 @@ export class IdentityTable {
     this.#newest = Math.max(this.#newest, version.time ?? 0)
     if (version.kind === 'pod') this.#addPod(version)
     else if (this.#addOther(version)) this.#outdated = true
-    if (++this.#taken % forgetEvery === 0) this.#forget()
+    if (++this.#taken >= this.#forgetAt) this.#forget()
   }
 
   #addPod(version: ObjectVersion): void {
@@ -246,7 +247,9 @@ export class IdentityTable {
     this.#notUnderstood(`${kind} ${name}`, message)
   }
 
+  /** Looks through all there is, so not again before as much has come. */
   #forget(): void {
+    this.#forgetAt = this.#taken + Math.max(leastForgetting, this.#pods.size)
     const before = this.#newest - keptMicros
     for (const versions of [this.#pods, this.#namespaces, this.#nodes, this.#entries, this.#domains, this.#templates, this.#policies])
       versions.forget(before)
