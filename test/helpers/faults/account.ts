@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import { truth } from '../../../collectors/demo/index.ts'
+import type { GroupLag } from '../../../runtime/bus/bus.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../../schema/record.ts'
 import { until } from '../wait.ts'
 import type { World } from './world.ts'
@@ -117,12 +118,13 @@ const sortedRows = async ({ clickhouse }: World, sql: string) => (await clickhou
 /** Until nothing waits on the bus and no row comes any more. */
 async function untilQuiet(world: World): Promise<void> {
   let before = -1
+  let lags: unknown
   const rows = () => countsOf(world, "''", '(SELECT records FROM flow_1m UNION ALL SELECT records FROM request_1m)').then(sum)
   await until(
     'nothing to be unread',
     async () => {
-      const lags = await unread(world)
-      const read = lags.length > 0 && lags.every(messages => messages === 0)
+      lags = await unread(world)
+      const read = Array.isArray(lags) && lags.length > 0 && lags.every(({ messages }) => messages === 0)
       const now = await rows()
       const quiet = read && now === before
       before = now
@@ -130,14 +132,14 @@ async function untilQuiet(world: World): Promise<void> {
       return quiet
     },
     { timeoutMs: 150_000, everyMs: 50 },
-  )
+  ).catch(error => {
+    throw new Error(`${(error as Error).message}: ${JSON.stringify(lags)}, ${before} rows`)
+  })
 }
 
-/** Messages the enricher has not read, by topic; none while the bus does not say, which is not nothing unread. */
-const unread = async ({ bus }: World): Promise<number[]> => {
-  const lags = await bus.lag().catch(() => [])
-  return lags.filter(({ group }) => group === 'enricher').map(({ messages }) => messages)
-}
+/** How far the enricher is behind, by topic; why the bus does not say, which is not nothing unread. */
+const unread = ({ bus }: World): Promise<GroupLag[] | string> =>
+  bus.lag().then(lags => lags.filter(({ group }) => group === 'enricher'), String)
 
 async function deadLetters({ bus }: World): Promise<unknown[]> {
   const letters: unknown[] = []

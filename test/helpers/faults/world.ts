@@ -10,6 +10,7 @@ import { type ClickHouse, openClickHouse } from '../../../runtime/clickhouse/cli
 import { type EmbeddedClickHouse, openEmbeddedClickHouse } from '../../../runtime/clickhouse/embedded.ts'
 import { openLog } from '../../../runtime/log.ts'
 import { type Brokers, startBrokers } from '../kafka/broker.ts'
+import { kinds, topicOf } from '../../../schema/record.ts'
 import { connect } from '../kafka/bus.ts'
 import { type TestWeir, startWeir } from '../weir.ts'
 import { type Link, openLink } from './link.ts'
@@ -76,8 +77,12 @@ export async function startWorld({ brokers = 0, rate, bus = {}, enrich = {}, sto
   const weir = stack.use(await startWeir(['--demo', '--rate', String(rate)], env))
   await weir.following()
 
-  const own = brokers ? await connect(addresses.join()) : await openEmbeddedBus({ path: (carried as { path: string }).path, log: silent })
+  const own = brokers
+    ? await connect(addresses.join(), { create: undefined })
+    : await openEmbeddedBus({ path: (carried as { path: string }).path, log: silent })
   stack.use(own)
+  // A bus on Kafka tells how far readers are behind on the topics it was told of.
+  if (brokers) for (const kind of Object.values(kinds)) await own.ensureTopic(topicOf(kind))
 
   function startEnricher(): ChildProcess {
     const args = ['--data', path.join(directory, 'second'), 'enrich']
