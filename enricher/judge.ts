@@ -82,6 +82,8 @@ export function judgeBy(objects: ObjectTable) {
     const agrees = objects.isPod(entity) ? agreesWith(claim, entity) : undefined
     if (agrees === undefined) return notComparable(evidence, entity, doubt)
     if (!agrees && doubt) return { entity: nobody, verdict: claimAlone(claim, doubt) }
+    // A certificate says which identity was shown, not which pod it was: that is still who has the address, probably.
+    if (!agrees && !namesPlace(claim)) return { entity, verdict: differs }
     if (!agrees) return { entity: nobody, verdict: differs, candidates: candidatesOf(objects, [entity]) }
     // A pod that is named is that pod whatever else is doubtful; of a workload it may be another.
     return { entity, verdict: doubt && !claim.pod ? doubt : exactly.agrees }
@@ -169,4 +171,5 @@ export function judgeBy(objects: ObjectTable) {
 
 /** Whether the source says who it was, and not only where. */
 const namesSomebody = ({ pod, workload, serviceAccount, spiffeId }: Claim) => Boolean(pod || workload || serviceAccount || spiffeId)
+const namesPlace = ({ pod, workload, serviceAccount, namespace }: Claim) => Boolean(pod || workload || serviceAccount || namespace)
 const isTelling = (claim: Claim) => namesSomebody(claim) || claim.namespace !== ''

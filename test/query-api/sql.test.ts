@@ -203,7 +203,7 @@ views AS (
     cityHash64(place, event = 'l7', direction) AS drops_place,
     cityHash64(reporter_kind, layer, observation_point, if(exporter = '', cityHash64(source, direction), 0), if(layer = 'kernel', cityHash64(event), 0)) / 2e19 AS view,
     multiIf(
-      NOT (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))))), 0,
+      NOT (event != 'trace_sock' AND NOT before_translation AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))))), 0,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'ingress', 9,
       source IN ('istio_metrics', 'linkerd_metrics') AND direction = 'unknown', 8,
       source IN ('istio_metrics', 'linkerd_metrics'), 7,
@@ -248,7 +248,7 @@ views AS (
   FROM flow_1m
   WHERE (bucket >= toDateTime('2026-11-21 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-21 10:00:00', 'UTC') OR bucket >= toDateTime('2026-11-20 09:00:00', 'UTC') AND bucket < toDateTime('2026-11-20 10:00:00', 'UTC'))
     AND type != 'sock'
-    AND (event != 'trace_sock' AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter')))) OR verdict = 'dropped')
+    AND (event != 'trace_sock' AND NOT before_translation AND NOT ((layer NOT IN ('l4_proxy', 'l7_proxy') AND src_service != '' AND src_workload = '' AND src_entity IN ('', 'world') AND (src_namespace = '' OR (source = 'netobserv' OR layer = 'exporter'))) OR (layer NOT IN ('l4_proxy', 'l7_proxy') AND dst_service != '' AND dst_workload = '' AND dst_entity IN ('', 'world') AND (dst_namespace = '' OR (source = 'netobserv' OR layer = 'exporter')))) OR verdict = 'dropped')
 ),
 best_of_bucket_edge AS (
   SELECT bucket_edge, if(max(traffic_view) < 10 AND max(max(traffic_view)) OVER (PARTITION BY any(place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(traffic_view), -1, greatest(max(traffic_view), 1)) AS traffic_best

@@ -49,6 +49,7 @@ const cases: Record<string, [resource: string, object: object, facts: Facts | un
       spec: JSON.stringify({
         type: 'LoadBalancer',
         selector: { app: 'cart' },
+        external: ['192.0.2.1', '203.0.113.9'],
         hostnames: ['lb.example'],
         ports: [
           { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', nodePort: 30080 },
