@@ -143,12 +143,18 @@ async function churn(world: World, count: number): Promise<KubernetesObject[]> {
   return victims
 }
 
-/** Addresses that two pods have at one time. */
+/** Word of an event may have been on its way for as long: so long before the end of the one before the next may have begun. */
+const mostLagMicros = 5e6
+
+/** Addresses that two pods have at one time, for longer than nobody can tell which. */
 function sharedAddresses(told: Told): string[] {
   const byAddress = Map.groupBy(told.of('pod'), ({ addresses }) => addresses![0])
   return [...byAddress].flatMap(([address, versions]) => {
     versions.sort((a, b) => a.valid_from! - b.valid_from!)
-    return versions.some(({ valid_to }, at) => at + 1 < versions.length && valid_to! > versions[at + 1].valid_from!) ? [address] : []
+    const isShared = versions.some(
+      ({ valid_to }, at) => at + 1 < versions.length && valid_to! > versions[at + 1].valid_from! + mostLagMicros,
+    )
+    return isShared ? [address] : []
   })
 }
 
@@ -186,24 +192,27 @@ test.serial('objects that were there before are told one for one, since when the
   t.like(collecting.status(), { ready: true })
 })
 
-test.serial('what comes and goes while it is watched is told as it happens, and an address has one holder at a time', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
-  t.true(await isAsListed(told, cluster))
-  const begun = Date.now() * 1000
-  const victims = await churn(shared, 200)
-  t.true(await isAsListed(told, cluster))
-  const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
-  t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
-  for (const { valid_to, ended_after } of ended) t.true(valid_to! >= begun && ended_after === 0, 'its end was seen')
-  t.deepEqual(overlaps(told), [])
-  t.deepEqual(sharedAddresses(told), [])
-  t.is(collecting.discarded.size, 0)
-})
+test.serial(
+  'what comes and goes while it is watched is told as it happens, and an address has one holder at a time but for a moment',
+  async t => {
+    const shared = await world(t)
+    if (!shared) return
+    const { cluster } = shared
+    await using bus = await openTestBus()
+    await using told = new Told(bus.bus)
+    await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
+    t.true(await isAsListed(told, cluster))
+    const begun = Date.now() * 1000
+    const victims = await churn(shared, 200)
+    t.true(await isAsListed(told, cluster))
+    const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
+    t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
+    for (const { valid_to, ended_after } of ended) t.true(valid_to! >= begun && ended_after === 0, 'its end was seen')
+    t.deepEqual(overlaps(told), [])
+    t.deepEqual(sharedAddresses(told), [])
+    t.is(collecting.discarded.size, 0)
+  },
+)
 
 test.serial('kill -9 of the API server costs nothing but heartbeats while it is away', async t => {
   const shared = await world(t)
