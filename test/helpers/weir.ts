@@ -57,6 +57,8 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   let child: ChildProcess
+  /** Of each start. */
+  const groups = new Set<string>()
   let output = ''
 
   async function start() {
@@ -66,6 +68,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    groups.add(String(child.pid))
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += String(chunk)))
     await ready()
   }
@@ -81,13 +84,15 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     )
   }
 
-  function processes() {
+  const processes = () => processesOf(group => group === String(child.pid))
+
+  function processesOf(isOurs: (group: string) => boolean) {
     const lines = execFileSync('ps', ['-eo', 'pid=,pgid=,stat=,args='], { encoding: 'utf8' }).split('\n')
     return lines
       .map(line => line.trim())
       .filter(line => {
         const [, group, state] = line.split(/\s+/)
-        return !state?.startsWith('Z') && (group === String(child.pid) || line.includes(dataDir))
+        return !state?.startsWith('Z') && (isOurs(group) || line.includes(dataDir))
       })
   }
 
@@ -126,7 +131,8 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     following: async () => void (await until('Hubble to be followed', () => output.includes('following Hubble'), { timeoutMs: 150_000 })),
     async [Symbol.asyncDispose]() {
       await stop()
-      for (const line of processes()) process.kill(Number(line.split(' ')[0]), 'SIGKILL')
+      // Also what an earlier start left behind.
+      for (const line of processesOf(group => groups.has(group))) process.kill(Number(line.split(' ')[0]), 'SIGKILL')
       await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 })
     },
   }
