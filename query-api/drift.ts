@@ -9,7 +9,7 @@ import { type Asking, type Cell, statementSettings } from './query.ts'
 import { readRange } from './range.ts'
 import { recordId } from './records.ts'
 import { writeTime } from './time.ts'
-import { keepingTo } from './visible.ts'
+import { type Visible, keepingTo } from './visible.ts'
 import { whereOf } from './where.ts'
 
 export interface DriftQuery {
@@ -78,8 +78,8 @@ interface Source {
   params: Record<string, unknown>
 }
 
-async function driftOf(kind: RecordKind, query: DriftQuery, asking: Asking): Promise<DriftAnswer> {
-  const { now = Date.now(), clickhouse, signal, visible } = await keepingTo(asking)
+async function driftOf(kind: RecordKind, query: DriftQuery, asking: Asking & { visible: Visible }): Promise<DriftAnswer> {
+  const { now = Date.now(), clickhouse, signal, visible } = asking
   const range = readRange(query, now)
   const parameters = new Parameters()
   const filter = parseFilter(query.where ?? '', kind.fields, now)

@@ -9,7 +9,7 @@ import type { Meta } from './meta.ts'
 import { type Plan, type PlanOptions, type Query, planQuery, queryLimits } from './plan.ts'
 import { groupName, otherGroup, toSql } from './sql.ts'
 import { writeTime } from './time.ts'
-import { type Visible, keepingTo } from './visible.ts'
+import { type Visible, conditionOf, keepingTo } from './visible.ts'
 import { jsonValue } from './value.ts'
 
 export interface Column {
@@ -47,8 +47,7 @@ export async function ask(query: Query, asking: Asking, options: PlanOptions = {
   const most = options.rows ?? queryLimits.rows
   const planned = planQuery(query, now, options)
   const { visible } = await keepingTo(asking)
-  const condition = visible.condition(planned.kind, planned.resolution > 0 ? 'bucket' : 'time')
-  const plan = { ...planned, visible: condition, ...(await presentIn(clickhouse, planned, now)) }
+  const plan = { ...planned, visible: conditionOf(visible, planned), ...(await presentIn(clickhouse, planned, now)) }
   const { sql, params } = toSql(plan, most + 1)
   const [result, covered] = await Promise.all([
     clickhouse.query<Record<string, unknown>>(sql, { params, signal, settings: statementSettings }),

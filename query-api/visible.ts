@@ -36,6 +36,10 @@ const visibleOf = (states: readonly Reattribution[]): Visible => ({
   },
 })
 
+/** SQL of the condition on the rows a plan reads. */
+export const conditionOf = (visible: Visible, { kind, resolution }: { kind: Pick<RecordKind, 'name'>; resolution: number }) =>
+  visible.condition(kind, resolution > 0 ? 'bucket' : 'time')
+
 /** The question with what it is told first, for those that ask several statements. */
 export const keepingTo = async <A extends { clickhouse: ClickHouse; visible?: Visible }>(asking: A): Promise<A & { visible: Visible }> => ({
   ...asking,

@@ -3,7 +3,7 @@ import { type End, type Level, endNumber, endOf, fieldsOfBothEnds } from './end.
 import { type Group, planQuery } from './plan.ts'
 import { type Asking, type Cell, statementSettings } from './query.ts'
 import { viewsStatement } from './sql.ts'
-import { keepingTo } from './visible.ts'
+import { conditionOf, keepingTo } from './visible.ts'
 
 /** Who told of an edge, and from which end of it: every view, those too that do not count. */
 export interface Witness {
@@ -66,7 +66,7 @@ export async function pairs(
     dimensions: by.length,
     group: pairGroup(kind, level),
   })
-  const plan = { ...planned, visible: visible.condition(planned.kind, planned.resolution > 0 ? 'bucket' : 'time') }
+  const plan = { ...planned, visible: conditionOf(visible, planned) }
   const { sql, params } = viewsStatement(plan, witnessed, most + 1)
   const { rows } = await clickhouse.query<Row>(sql, { params, signal, settings: statementSettings })
   const pairs = rows.slice(0, most).map((row): [string, Pair] => [row.pair, pairOf(row, kind, level)])

@@ -1,28 +1,11 @@
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
-import { type ObjectVersion, openEnd } from '../../schema/object.ts'
+import { type ObjectVersion, objectFields, openEnd } from '../../schema/object.ts'
 import type { IdentityTable } from '../tables/identities.ts'
 import type { ObjectTable } from '../tables/objects.ts'
 
-const columns = [
-  'cluster',
-  'kind',
-  'namespace',
-  'name',
-  'uid',
-  'addresses',
-  'ports',
-  'host_network',
-  'node',
-  'zone',
-  'workload',
-  'workload_kind',
-  'services',
-  'service_account',
-  'spiffe_id',
-  'labels',
-  'spec',
-]
-const times = ['time', 'valid_from', 'valid_to', 'ended_after']
+const isTime = (name: string) => objectFields[name as keyof typeof objectFields].type === 'time'
+const names = Object.keys(objectFields).filter(name => name !== 'source')
+const [times, columns] = [names.filter(isTime), names.filter(name => !isTime(name))]
 
 const sql = `SELECT ${[...columns, ...times.map(name => `toUnixTimestamp64Micro(${name}) AS ${name}_micros`)].join(', ')}
 FROM object FINAL WHERE kind IN ('pod', 'node', 'service')
