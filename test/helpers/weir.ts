@@ -62,6 +62,7 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
   let output = ''
 
   async function start() {
+    const printed = output.length
     child = spawn(node, [cli, '--data', dataDir, 'up', '--port', String(port), ...args], {
       env: { ...process.env, ...env },
       // A process group of its own, as a shell gives it.
@@ -70,15 +71,18 @@ export async function startWeir(args: string[], env: NodeJS.ProcessEnv = {}, { n
     })
     groups.add(String(child.pid))
     for (const stream of [child.stdout!, child.stderr!]) stream.on('data', chunk => (output += String(chunk)))
-    await ready()
+    // Until then an earlier one that was killed may answer at the same port.
+    await untilReady(() => output.includes('weir is up', printed))
   }
 
-  async function ready() {
+  const ready = () => untilReady(() => true)
+
+  async function untilReady(isOurs: () => boolean) {
     await until(
       'weir to be ready',
       async () => {
         if (child.exitCode !== null) throw new Error(`weir ended with ${child.exitCode}: ${output.slice(-2000)}`)
-        return (await ask(`${url}/readyz`).catch(() => undefined))?.ok
+        return isOurs() && (await ask(`${url}/readyz`).catch(() => undefined))?.ok
       },
       { timeoutMs: 150_000 },
     )
