@@ -119,6 +119,12 @@ export const flowFields = {
   },
   provisional,
   revision,
+  within_node: {
+    type: 'bool',
+    about: 'Both ends are known to be on one node: the packets never left it.',
+    filledBy: 'vantage',
+    rollup: true,
+  },
 } as const satisfies Fields
 
 export type Flow = RecordOf<typeof flowFields>

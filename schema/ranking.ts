@@ -175,6 +175,9 @@ export const policyReasons = [
 ] as const
 
 const dropped = [notSocket, "verdict = 'dropped'"] as const
+const atSender = "direction = if(orientation = 'reply', 'ingress', 'egress')"
+const atReceiver = "direction = if(orientation = 'reply', 'egress', 'ingress')"
+const isDelivery = "event = 'trace' AND observation_point = 'to_endpoint'"
 const forwarded = ["event NOT IN ('drop', 'l7')", "verdict != 'dropped'"] as const
 const policyDenied = `lower(drop_reason) IN (${policyReasons.map(reason => `'${reason}'`).join(', ')})`
 
@@ -206,19 +209,23 @@ export const rankings = {
   },
   sent: {
     kind: 'flow',
-    about: 'Counted once, at the sending end only: where packets left it, before any other point there.',
-    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", "direction = if(orientation = 'reply', 'ingress', 'egress')"],
+    about:
+      'Counted once, at the sending end only: where packets left it, before any other point there. ' +
+      'Of packets that stay on a node, which leave nothing, the delivery is as good.',
+    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", `(${atSender} OR within_node AND ${isDelivery})`],
     order: [
       { event: ['trace'], observation_point: leaving },
       { event: ['trace'], observation_point: ['from_endpoint'] },
+      { event: ['trace'], observation_point: ['to_endpoint'] },
       { event: ['trace'] },
       { event: ['policy_verdict'] },
     ],
+    apart: ['within_node'],
   },
   received: {
     kind: 'flow',
     about: 'Counted once, at the receiving end only: the delivery to it, before any other point there.',
-    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", "direction = if(orientation = 'reply', 'egress', 'ingress')"],
+    among: [...countable, notOfMetrics, ...forwarded, "layer != 'exporter'", atReceiver],
     order: [{ event: ['trace'], observation_point: ['to_endpoint'] }, { event: ['trace'] }, { event: ['policy_verdict'] }],
   },
   drops: {

@@ -25,13 +25,18 @@ export function toldDirection({ name }: RecordKind, row: string): string {
 }
 
 /**
- * At which end of a flow its reporter is: the one that runs on its node. Of answers `ingress` is the end they came from, as with reporters
+ * Whether a flow stayed on one node, and at which end of it its reporter is: the one that runs on its node. Of answers `ingress` is the end they came from, as with reporters
  * that know the connection.
  */
 export function vantage(objects: ObjectTable): Step {
   const nodeAt = nodesOf(objects)
 
   function enrich(draft: Draft) {
+    if (draft.kind.name === 'flow') draft.setNumbers('within_node', withinNode(draft))
+    findDirections(draft)
+  }
+
+  function findDirections(draft: Draft) {
     const { block } = draft
     const names = draft.labels('source')
     const ours = names.keys.map(name => sources.has(name))
@@ -59,6 +64,21 @@ export function vantage(objects: ObjectTable): Step {
   }
 
   return { name: 'vantage', enrich }
+}
+
+/** For each row whether both ends are on the same node of the same cluster. */
+function withinNode(draft: Draft): Uint8Array {
+  const [nodes, clusters] = ['node', 'cluster'].map(name => {
+    const [from, to] = [draft.labels(`src_${name}`), draft.labels(`dst_${name}`)]
+    const codeOf = new Map(from.keys.map((key, code) => [key, code]))
+    // An end whose node is not known is on none.
+    if (name === 'node') codeOf.delete('')
+    return { from: from.codes, to: to.codes, same: to.keys.map(key => codeOf.get(key) ?? -1) }
+  })
+  const within = new Uint8Array(draft.block.rows)
+  for (let row = 0; row < within.length; row++)
+    within[row] = Number(nodes.same[nodes.to[row]] === nodes.from[row] && clusters.same[clusters.to[row]] === clusters.from[row])
+  return within
 }
 
 /** Packets between two ends on one node arrived there as well. */

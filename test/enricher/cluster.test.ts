@@ -66,6 +66,7 @@ test.serial('a shard that is killed and comes back has lost and doubled nothing'
     const { pid } = shards.servers[1]
     process.kill(pid!, 'SIGKILL')
     await publishUpTo(upTo + 10)
+    await until('another in its place', () => shards.servers[1].pid !== pid)
     await shards.servers[1].ready()
   }
   await publishUpTo(blocks)

@@ -69,3 +69,20 @@ for (const [what, [record, direction, kind = 'flow']] of Object.entries(cases))
     const [row] = new Block(draft.block.with(draft.written), kinds[kind]).records()
     t.is(row.direction, direction)
   })
+
+const within: Record<string, [record: object, within: boolean]> = {
+  'two pods of it': [{ ...told, src_address: '10.0.2.2' }, true],
+  'pods of two nodes': [told, false],
+  'a pod and the node itself': [{ ...told, dst_address: '192.168.0.1' }, true],
+  'who is outside, and another': [{ ...told, src_address: '203.0.113.1', dst_address: '203.0.113.2' }, false],
+  'nodes of one name in two clusters': [{ ...told, src_cluster: 'west', src_node: 'node-2', src_address: '10.9.0.1' }, false],
+  'where the source says so': [{ ...told, src_address: '10.9.0.1', src_node: 'node-2', src_cluster: 'east' }, true],
+}
+
+for (const [what, [record, expected]] of Object.entries(within))
+  test(`packets stay on a node: ${what}`, async t => {
+    const draft = new Draft(kinds.flow, openBlock(await deliveredOf('flow', [record, told])))
+    for (const step of [orientation(objects), kubernetes(objects), vantage(objects)]) step.enrich(draft)
+    const [row] = new Block(draft.block.with(draft.written), kinds.flow).records()
+    t.is(row.within_node ?? false, expected)
+  })

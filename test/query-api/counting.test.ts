@@ -62,6 +62,24 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['flows', 'records', 'sent', 'received', 'lost'] },
     [[5, 10, 5, 5, 0]],
   ],
+  'packets that stay on a node were sent, though nobody saw them leave one': [
+    {
+      flow: [
+        ...minutes(5, departed),
+        ...minutes(5, { ...departed, observation_point: 'from_endpoint' }),
+        ...minutes(5, delivered),
+        ...minutes(3, { ...departed, observation_point: 'from_endpoint', within_node: true }),
+        ...minutes(3, { ...delivered, within_node: true }),
+      ],
+    },
+    { metrics: ['flows', 'sent', 'received', 'lost'] },
+    [[8, 8, 8, 0]],
+  ],
+  'of packets that stay on a node the delivery alone says that they were sent': [
+    { flow: [...minutes(5, departed), ...minutes(5, delivered), ...minutes(3, { ...delivered, within_node: true })] },
+    { metrics: ['flows', 'sent', 'received', 'lost'] },
+    [[8, 8, 8, 0]],
+  ],
   'a flow only the source reports still counts': [{ flow: minutes(3, departed) }, { metrics: ['flows', 'received', 'lost'] }, [[3, 0, 3]]],
   'the view is chosen minute by minute, so an agent that stops hides nothing': [
     { flow: [...minutes(10, departed), ...minutes(4, delivered)] },
