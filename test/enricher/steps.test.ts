@@ -2,6 +2,7 @@ import test from 'ava'
 import { kubernetes } from '../../enricher/steps/kubernetes.ts'
 import { network } from '../../enricher/steps/network.ts'
 import { orientation } from '../../enricher/steps/orientation.ts'
+import { vantage } from '../../enricher/steps/vantage.ts'
 import { Draft, type Step } from '../../enricher/step.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { Block } from '../../runtime/block/block.ts'
@@ -222,7 +223,7 @@ test('every field a step fills is written for every kind it is declared in, wher
   // What says something of few rows only.
   const rare = ['src_claimed', 'dst_claimed', 'provisional', 'revision', 'direction_found']
   const places = { find: () => ({ as: 64_500, asName: 'Example Net', country: 'DE' }) }
-  const steps = [orientation(tableOf()), kubernetes(tableOf(...all)), network({}, { places })]
+  const steps = [orientation(tableOf()), kubernetes(tableOf(...all)), network({}, { places }), vantage(tableOf(...all))]
   const both = (address: string) => ({ cluster: 'east', time: 6000, src_address: address, dst_address: address })
   for (const kind of ['flow', 'request'] as const) {
     const [row] = await enriched(steps, [both('192.168.0.1'), both('10.96.0.1'), both('203.0.113.9')], kind)
