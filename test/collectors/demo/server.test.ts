@@ -121,7 +121,7 @@ test('number gives the newest flows, first and number the oldest', async t => {
   await using demo = await openDemo()
   const [, ...newest] = await demo.client.flows({ number: 450 })
   t.is(newest.length, 450)
-  t.true(microsecondsOf(newest[0].time) > (Date.now() - 10_000) * 1000)
+  t.true(microsecondsOf(newest[0].time) > (Date.now() - 60_000) * 1000)
   const times = newest.map(({ time }) => microsecondsOf(time))
   t.deepEqual(
     times,
