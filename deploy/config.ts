@@ -238,6 +238,30 @@ export const configSchema = {
           default: 'istio-system',
           description: 'Namespace whose PeerAuthentications are for the whole mesh.',
         },
+        spire_controller_managers: {
+          type: 'object',
+          default: {},
+          expected: 'what is configured of them, by the names of clusters',
+          description:
+            'How the spire-controller-manager of a cluster is configured, by the name of the cluster: by it ClusterSPIFFEIDs are read.',
+          additionalProperties: group({
+            class_names: {
+              type: 'array',
+              items: { type: 'string' },
+              description:
+                "className of those it acts on, '' for those without one (watchClassless). Where nothing is said, of those that have one it is not known what they give.",
+            },
+            cluster_name: { type: 'string', minLength: 1, description: 'Its clusterName, for templates with .ClusterName.' },
+            cluster_domain: { type: 'string', minLength: 1, description: 'Its clusterDomain, for templates with .ClusterDomain.' },
+            ignore_namespaces: {
+              type: 'array',
+              items: { type: 'string' },
+              expected: 'regular expressions',
+              defaultIs: 'kube-system, kube-public, spire-system',
+              description: 'Its ignoreNamespaces: regular expressions of namespaces whose pods get nothing.',
+            },
+          }),
+        },
       }),
       batch: group({
         max_rows: { type: 'integer', minimum: 1, maximum: 1_000_000, default: 400_000, description: 'Rows of one INSERT.' },

@@ -1,7 +1,8 @@
 import type { ObjectVersion } from '../../schema/object.ts'
 import type { identityChecks, identitySources } from '../../schema/vocabulary.ts'
-import { type ClusterSpiffeId, type ClusterSpiffeIdSpec, clusterSpiffeIdOf, idsOf } from '../identity/cluster-spiffe-id.ts'
-import { type Entry, type Node, entryOf, fits, lookedFor, mayBeOn, rarest } from '../identity/entry.ts'
+import { type ClusterSpiffeId, type ClusterSpiffeIdSpec, type Registered, clusterSpiffeIdOf, idsOf } from '../identity/cluster-spiffe-id.ts'
+import { type ControllerManager, type ControllerManagerOptions, controllerManagerOf } from '../identity/controller-manager.ts'
+import { type Entry, type Node, entryOf, fits, lookedFor, mayBeOn, nodeOf, rarest } from '../identity/entry.ts'
 import {
   type Demand,
   type PeerAuthentication,
@@ -16,6 +17,7 @@ import {
 import { type Labels, type Pod, labelsOf, podOf, selectorsOf } from '../identity/pod.ts'
 import { readSpiffeId } from '../identity/spiffe-id.ts'
 import { Stretch } from '../identity/stretch.ts'
+import { UnsupportedTemplate } from '../identity/template/template.ts'
 import { type Version, Versions } from '../identity/versions.ts'
 
 export interface IdentityOptions {
@@ -23,6 +25,8 @@ export interface IdentityOptions {
   trust_domains?: Readonly<Record<string, string | readonly string[]>>
   /** Namespace whose PeerAuthentications are for the whole mesh. */
   root_namespace?: string
+  /** How the spire-controller-manager of a cluster is configured. */
+  spire_controller_managers?: Readonly<Record<string, ControllerManagerOptions>>
 }
 
 export type IdentitySource = (typeof identitySources)[number]
@@ -60,6 +64,8 @@ export interface Standing {
   id: string
   source: IdentitySource
   candidates: readonly Candidate[]
+  /** It may have others, given by what is not understood. */
+  unsure: boolean
   meshed: boolean
   /** Passes on the connections of others, and with them their certificates. */
   relays: boolean
@@ -109,7 +115,7 @@ const nameOf = (cluster: string, ...rest: readonly (string | number)[]) => [clus
 export class IdentityTable {
   readonly #pods = new Versions<Pod>(({ cluster, namespace, name }) => [nameOf(cluster, namespace, name)])
   readonly #namespaces = new Versions<{ cluster: string; name: string; labels: Labels }>(({ cluster, name }) => [nameOf(cluster, name)])
-  readonly #nodes = new Versions<Node & { cluster: string }>(({ cluster, name }) => [nameOf(cluster, name)])
+  readonly #nodes = new Versions<Node>(({ cluster, name }) => [nameOf(cluster, name)])
   readonly #entries = new Versions<Entry>(({ cluster, spiffeId, node, selectors, number }) => [
     nameOf(cluster, node ? 'alias' : 'id', spiffeId),
     ...(node || !selectors.length ? [] : [nameOf(cluster, rarest(selectors))]),
@@ -133,6 +139,7 @@ export class IdentityTable {
   readonly given: Given[] = [{ id: '', source: '' }]
   readonly #givenNumbers = new Map([['|', 0]])
   readonly #options: IdentityOptions
+  readonly #managers: ReadonlyMap<string, ControllerManager>
   readonly #notUnderstood: (name: string, reason: string) => void
   readonly #unsupported = new Set<string>()
   /** Whether something is known that the answers at hand do not take into account. */
@@ -143,9 +150,10 @@ export class IdentityTable {
   #forgetAt = leastForgetting
   #newest = 0
 
-  /** `notUnderstood` is told once of each object that cannot be used. */
+  /** `notUnderstood` is told once of each object that cannot be used. Throws ConfigError. */
   constructor(options: IdentityOptions = {}, notUnderstood: (name: string, reason: string) => void = () => {}) {
     this.#options = options
+    this.#managers = managersOf(options)
     this.#tells = Object.keys(options.trust_domains ?? {}).length > 0
     this.#notUnderstood = notUnderstood
   }
@@ -205,7 +213,7 @@ export class IdentityTable {
       this.#tells ||= value.labels.has(dataplaneMode)
       return true
     }
-    if (kind === 'node') this.#nodes.put(version, () => ({ cluster, name, uid, labels: labelsOf(version) }))
+    if (kind === 'node') this.#nodes.put(version, () => nodeOf(version))
     else if (kind === 'trust_domain') this.#domains.put(version, () => ({ cluster, name, own: uid === `${name}/${name}` }))
     else if (kind === 'identity' && version.spiffe_id) this.#addEntry(version)
     else return this.#addConfigured(version)
@@ -230,7 +238,7 @@ export class IdentityTable {
     try {
       const { kind, spec } = JSON.parse(text) as { kind?: string; spec?: unknown }
       this.#tells ||= kind === 'ClusterSPIFFEID'
-      if (kind === 'ClusterSPIFFEID') this.#templates.put(version, () => clusterSpiffeIdOf(version, spec as ClusterSpiffeIdSpec))
+      if (kind === 'ClusterSPIFFEID') this.#addTemplates(version, (spec ?? {}) as ClusterSpiffeIdSpec)
       else if (kind === 'PeerAuthentication')
         this.#policies.put(version, () => peerAuthenticationOf(version, (spec ?? {}) as PeerAuthenticationSpec))
       else return false
@@ -238,6 +246,12 @@ export class IdentityTable {
       this.#refuse(version, error as Error)
     }
     return true
+  }
+
+  #addTemplates(version: ObjectVersion, spec: ClusterSpiffeIdSpec): void {
+    const refuse = (reason: string) => this.#refuse(version, new UnsupportedTemplate(reason))
+    const rule = clusterSpiffeIdOf(version, spec, this.#managerOf(version.cluster ?? ''), refuse)
+    if (rule) this.#templates.put(version, () => rule)
   }
 
   #refuse({ cluster = '', kind, name = '', uid = '' }: ObjectVersion, { message }: Error): void {
@@ -313,15 +327,20 @@ export class IdentityTable {
   #stand(name: string, time: number): Omit<Standing, 'unnamed' | 'named'> {
     const stretch = new Stretch()
     const found = this.#pods.named(name).filter(({ from, to }) => stretch.within(time, from, to))
-    if (!found.length) return { stretch, known: false, since: 0, id: '', source: '', candidates: [], meshed: false, relays: false }
+    if (!found.length)
+      return { stretch, known: false, since: 0, id: '', source: '', candidates: [], unsure: false, meshed: false, relays: false }
     const { value: pod, from } = found[0]
     const namespace = this.#namespaceOf(pod, time, stretch)
     const meshed = isInMesh(pod, namespace)
+    const entries = this.#entriesOf(pod, time, stretch)
+    const registered = this.#templatesOf(pod, namespace, time, stretch)
+    // Entries are what became of templates.
+    const unsure = registered.unsure && !entries.some(({ state }) => state === 'valid')
     const candidates = [
       ...(pod.spiffeId ? [valid(pod.spiffeId, 'object')] : []),
-      ...this.#entriesOf(pod, time, stretch),
-      ...this.#templatesOf(pod, namespace, time, stretch).map(id => valid(id, 'template')),
-      ...(meshed ? [this.#conventionOf(pod)] : []),
+      ...entries,
+      ...registered.ids.map(({ id, sure }) => ({ ...valid(id, 'template'), sure: sure && !unsure })),
+      ...(meshed && !unsure ? [this.#conventionOf(pod)] : []),
     ]
     return {
       stretch,
@@ -329,6 +348,7 @@ export class IdentityTable {
       since: from,
       ...decide(candidates),
       candidates,
+      unsure,
       meshed,
       relays: isGateway(pod),
       demand: meshed ? this.#demandOf(pod, time, stretch) : undefined,
@@ -360,18 +380,18 @@ export class IdentityTable {
     return mayBeOn(parent, node, this.#entries.at(nameOf(cluster, 'alias', parent), time, stretch))
   }
 
-  #templatesOf(pod: Pod, namespace: Labels, time: number, stretch: Stretch): string[] {
+  #templatesOf(pod: Pod, namespace: Labels, time: number, stretch: Stretch): Registered {
     const all = this.#templates.at(pod.cluster, time, stretch)
-    if (!all.length) return []
+    const manager = this.#managerOf(pod.cluster)
+    if (!all.length || !pod.node || manager.ignores(pod.namespace)) return { ids: [], unsure: false }
     const [node] = this.#nodes.at(nameOf(pod.cluster, pod.node), time, stretch)
-    const [trustDomain] = [
-      ...this.#configured(pod.cluster),
-      ...this.#domainsOf(pod.cluster, time, stretch)
-        .filter(({ own }) => own)
-        .map(({ name }) => name),
-    ]
-    return idsOf(all, namespace, { trustDomain, pod, node })
+    const own = this.#domainsOf(pod.cluster, time, stretch).filter(each => each.own)
+    const trusted = [...this.#configured(pod.cluster), ...own.map(({ name }) => name)]
+    const { clusterName, clusterDomain } = manager
+    return idsOf(all, namespace, { trustDomain: trusted[0], clusterName, clusterDomain, pod, node }, trusted)
   }
+
+  #managerOf = (cluster: string) => this.#managers.get(cluster) ?? usualManager
 
   #conventionOf(pod: Pod): Candidate {
     const [trustDomain] = this.#configured(pod.cluster)
@@ -419,7 +439,7 @@ export class IdentityTable {
     if (ended.length) return { check: ended.includes('revoked') ? 'revoked' : 'expired', expected: expectedOf(candidates) }
     const allowed = candidates.filter(({ state }) => state === 'valid')
     if (allowed.some(candidate => isSame(candidate, shown, id.path))) return agrees
-    if (standing?.relays) return fine
+    if (standing?.relays || standing?.unsure) return fine
     if (allowed.length) return { check: 'differs', expected: expectedOf(allowed) }
     return standing?.known && elsewhere.length ? othersId(standing, time, stretch) : fine
   }
@@ -437,6 +457,16 @@ export class IdentityTable {
     return !knowsOurs || configured.includes(name) || domains.some(domain => domain.name === name)
   }
 }
+
+const usualManager = controllerManagerOf()
+
+const managersOf = ({ spire_controller_managers: managers = {} }: IdentityOptions) =>
+  new Map(
+    Object.entries(managers).map(([cluster, options]) => [
+      cluster,
+      controllerManagerOf(options, `enrich.identity.spire_controller_managers.${cluster}`),
+    ]),
+  )
 
 const valid = (id: string, source: IdentitySource): Candidate => ({ id, source, sure: true, state: 'valid' })
 

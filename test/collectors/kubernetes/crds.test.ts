@@ -219,7 +219,7 @@ test.serial('a CRD that is installed later is found; removed and installed again
   const [intentions] = await manifests('consul')
   await remove(cluster, crd).catch(() => {})
   await following(shared, async ({ told, collecting }) => {
-    const absent = () => (collecting.status()?.detail as { clusters: { absent: string[] }[] }).clusters[0].absent
+    const absent = () => (collecting.status()!.detail as { clusters: { absent: string[] }[] }).clusters[0].absent
     await until('its absence', () => absent().includes(crd.metadata.name))
     await install(cluster, crd)
     const first = await create(shared, intentions)
