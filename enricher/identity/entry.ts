@@ -73,11 +73,24 @@ export interface Node extends TemplateNode {
   cluster: string
 }
 
-/** Throws SyntaxError where `spec` is no JSON. */
+interface NodeSpec {
+  podCIDRs?: readonly string[]
+  providerID?: string
+}
+
+/** A node of Kubernetes; without what its `spec` says where that is no JSON. */
 export function nodeOf(version: ObjectVersion): Node {
-  const { cluster = '', name = '', uid = '', spec } = version
-  const { podCIDRs, providerID = '' } = JSON.parse(spec || '{}') as { podCIDRs?: readonly string[]; providerID?: string }
-  return { cluster, name, uid, labels: labelsOf(version), podCidr: podCIDRs && (podCIDRs[0] ?? ''), providerId: podCIDRs && providerID }
+  const { cluster = '', name = '', uid = '' } = version
+  const { podCIDRs, providerID = '' } = nodeSpecOf(version)
+  return { cluster, name, uid, labels: labelsOf(version), ...(podCIDRs && { podCidr: podCIDRs[0] ?? '', providerId: providerID }) }
+}
+
+function nodeSpecOf({ spec }: ObjectVersion): NodeSpec {
+  try {
+    return JSON.parse(spec || '{}') as NodeSpec
+  } catch {
+    return {}
+  }
 }
 
 /** Whether an agent that is called `parent` may be on the node; true where that cannot be told. */

@@ -171,6 +171,27 @@ const given: Record<string, [objects: ObjectVersion[], record: object, id: strin
     'template',
     { spire_controller_managers: { east: { class_names: ['spire-spire', ''] } } },
   ],
+  'a template with what is known of the node': [
+    [
+      cart,
+      { ...template('{{ .TrustDomain }}/{{ .NodeMeta.UID }}/{{ slice .NodeSpec.ProviderID 7 }}'), uid: 'y' },
+      domain('example.org', true),
+      { kind: 'node', cluster: 'east', name: 'node-1', uid: 'n-1', spec: '{"podCIDRs":[],"providerID":"aws:///i-1"}', valid_to: openEnd },
+    ],
+    {},
+    'spiffe://example.org/n-1/i-1',
+    'template',
+  ],
+  'a template with the UID of a node of which nothing else can be read': [
+    [
+      cart,
+      template('a.test/{{ .NodeMeta.UID }}'),
+      { kind: 'node', cluster: 'east', name: 'node-1', uid: 'n-1', spec: '{', valid_from: 0, valid_to: openEnd },
+    ],
+    {},
+    'spiffe://a.test/n-1',
+    'template',
+  ],
   'a template with the name of the cluster, where it is told': [
     [cart, template('a.test/{{ .ClusterName }}/{{ .ClusterDomain }}')],
     {},
