@@ -4,9 +4,9 @@ import type { Fields, RecordOf } from './field.ts'
 export const openEnd = 4_102_444_800_000_000
 
 /**
- * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication), `endpoint` is
- * what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the cluster itself: what is told of its
- * objects is complete up to the `time` of its newest version.
+ * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication,
+ * MeshTLSAuthentication), `endpoint` is what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the
+ * cluster itself: what is told of its objects is complete up to the `time` of its newest version.
  */
 export const objectKinds = [
   'pod',
