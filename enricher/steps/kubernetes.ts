@@ -49,15 +49,23 @@ export interface KubernetesOptions {
   clocks?: Clocks
   /** Told how many records of a kind may become known better. */
   provisional?(count: number, kind: string): void
+  /** Told how many records of a kind were made before all that is still known of objects. */
+  forgotten?(count: number, kind: string): void
   /** Which clusters reach each other's addresses. */
   reachable?: Reachable
 }
+
+/** What is known of the objects of a time: all, not yet all, or not all any more. */
+const knowledge = { whole: 0, stale: 1, forgotten: 2 } as const
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provisional: counted, reachable }: KubernetesOptions = {}): Step {
+export function kubernetes(
+  objects: ObjectTable,
+  { clocks = new Clocks(), provisional: counted, forgotten: countForgotten, reachable }: KubernetesOptions = {},
+): Step {
   const seen = new Combinations()
   const situations = new Combinations()
   const resolver = resolverOf(objects, reachable)
@@ -110,6 +118,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     // Of one cluster, and of none that has objects: dictionaries begin with ''.
     const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
+    const since = objects.knownSince
+    const isOld = countOld(momentsOf(draft), since) > 0
     const addresses = block.addressWords(`${end}_address`, scratch)
     const claims = telling.map(field => given.get(field)?.labels)
     const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
@@ -147,8 +157,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       const to = time + latest[reporter]
       let found = table.look(addresses, row * 4, from, to)
       if (found >= 0 ? dependsOnPort[found] : isCrowd(found)) found = resolve(found, row, whereOf(row))
-      const stale = to > complete[cluster]
-      if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
+      const known = to > complete[cluster] ? knowledge.stale : isOld && from < since ? knowledge.forgotten : knowledge.whole
+      if (!claimed && known === knowledge.whole && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
         if (code === 0) {
           entities.push(found)
@@ -170,7 +180,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
           found = nearby
       }
       // What an address table answers means something to that table only.
-      const key = isMixed ? situations.number(found, stale ? 1 : 0, cluster, 0) : (found << 1) | (stale ? 1 : 0)
+      const key = isMixed || isOld ? situations.number(found, known, cluster, 0) : (found << 1) | known
       const combination = seen.number(
         pods[row] | (workloads[row] << 16),
         namespaces[row] | (labels[row] << 16),
@@ -191,7 +201,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
           found,
           crowd: isCrowd(found) ? table.crowd(found) : undefined,
           finding: found >= firstFinding ? resolver.finding(found) : undefined,
-          stale,
+          stale: known === knowledge.stale,
+          forgotten: known === knowledge.forgotten,
           watched: complete[cluster] !== Infinity,
         })
         const code = entities.push(judgement.entity) - 1
@@ -221,6 +232,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     until: draft => momentsOf(draft).until,
     enrich(draft) {
       const provisional = new Uint8Array(draft.block.rows)
+      const old = countOld(momentsOf(draft), objects.knownSince)
+      if (old) countForgotten?.(old, draft.kind.name)
       const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
       if (draft.kind.name === 'flow' && ends.some(({ hasService }) => hasService)) markUntranslated(draft, ends)
       if (!('provisional' in draft.kind.fields)) return
@@ -232,6 +245,14 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
         )
     },
   }
+}
+
+/** How many records were made before a time, perhaps. */
+function countOld({ times, reporters, earliest }: Moments, before: number): number {
+  let count = 0
+  if (before > -Infinity)
+    for (let row = 0; row < reporters.length; row++) if (wideAt(times, row) + earliest[reporters[row]] < before) count++
+  return count
 }
 
 /** A field of an end as its source filled it, in some rows at least. */

@@ -91,9 +91,8 @@ interface Domain {
 const defaultTrustDomain = 'cluster.local'
 /** So long after a pod began its entry may not be known here: it is read every few seconds, and made after the pod. */
 const settlingMicros = 60e6
-/** What ended before is forgotten, counted from the newest that was told. */
-const keptMicros = 2 * 86_400e6
 const leastForgetting = 4096
+const mostGiven = 50_000
 const mostStandings = 8
 const mostExpected = 8
 const fine: Verdict = { check: '', expected: '' }
@@ -141,7 +140,7 @@ export class IdentityTable {
   #tells = false
   #taken = 0
   #forgetAt = leastForgetting
-  #newest = 0
+  #knownSince = -Infinity
 
   /** `notUnderstood` is told once of each object that cannot be used. */
   constructor(options: IdentityOptions = {}, notUnderstood: (name: string, reason: string) => void = () => {}) {
@@ -171,7 +170,7 @@ export class IdentityTable {
   }
 
   add(version: ObjectVersion): void {
-    this.#newest = Math.max(this.#newest, version.time ?? 0)
+    if (version.kind === 'history') return this.forget(version.time ?? 0)
     if (version.kind === 'pod') this.#addPod(version)
     else if (this.#addOther(version)) this.#outdated = true
     if (++this.#taken >= this.#forgetAt) this.#forget()
@@ -247,10 +246,16 @@ export class IdentityTable {
     this.#notUnderstood(`${kind} ${name}`, message)
   }
 
+  /** From now on what ended before that time may be forgotten. */
+  forget(before: number): void {
+    this.#knownSince = Math.max(this.#knownSince, before)
+  }
+
   /** Looks through all there is, so not again before as much has come. */
   #forget(): void {
     this.#forgetAt = this.#taken + Math.max(leastForgetting, this.#pods.size)
-    const before = this.#newest - keptMicros
+    const before = this.#knownSince
+    if (this.given.length > mostGiven) this.#forgetGiven()
     for (const versions of [this.#pods, this.#namespaces, this.#nodes, this.#entries, this.#domains, this.#templates, this.#policies])
       versions.forget(before)
     for (const pods of this.#numbersOf.values())
@@ -260,6 +265,13 @@ export class IdentityTable {
           this.#clear(pod)
           this.#unused.push(pod)
         }
+  }
+
+  #forgetGiven(): void {
+    this.given.length = 1
+    this.#givenNumbers.clear()
+    this.#givenNumbers.set('|', 0)
+    this.#startOver()
   }
 
   /** Numbers of the pods of a namespace by their names; nothing for one of which no pod is known. */
