@@ -34,7 +34,7 @@ export interface Config {
     dns: { max_names: number; min_seconds: number }
     meshes: string[][]
     gateways: string[][]
-    objects: { wait: number }
+    objects: { wait: number; history_hours: number; gone_days: number }
     identity: IdentityOptions
     batch: { max_rows: number; max_parts: number; max_wait_ms: number }
     reattribute: { every_seconds: number }
@@ -221,6 +221,24 @@ export const configSchema = {
           expected: 'seconds from 0 to 60',
           description:
             'Seconds that records wait, at most, until all is known that is told of the pods of their cluster up to then; 0 for never. Of clusters whose source says up to when it is complete.',
+        },
+        history_hours: {
+          type: 'number',
+          minimum: 2,
+          maximum: 8760,
+          default: 24,
+          expected: 'hours from 2 to 8760',
+          description:
+            'Hours for which the bus and the enrichers remember versions of objects that ended, counted back from the oldest record that is not stored yet: how late a record may come and still be attributed. ClickHouse remembers for clickhouse.days.object.',
+        },
+        gone_days: {
+          type: 'number',
+          minimum: 0,
+          maximum: 3650,
+          default: 7,
+          expected: 'days, or 0 for never',
+          description:
+            'Days after which the objects of a source count as ended of which no collector has said any more that it is there, as when its cluster was given up; 0 for never. Less than 2 are 2.',
         },
       }),
       identity: group({

@@ -9,8 +9,9 @@ import { type RecordKind, deadLetterTopic, kinds, topicsOf } from '../schema/rec
 import type { BatchLimits } from './batch.ts'
 import { followSpanEdges } from './edges/edges.ts'
 import { enrich } from './pipeline.ts'
+import { type HistoryOptions, keepHistory } from './history/keep.ts'
 import { keepWithin } from './sink/budget.ts'
-import { addHistory } from './reattribution/history.ts'
+import { openHistory } from './reattribution/history.ts'
 import { type Stores, currentTag } from './reattribution/store.ts'
 import { followRequests } from './reattribution/worker.ts'
 import { clickhouseSink } from './sink/clickhouse.ts'
@@ -43,6 +44,10 @@ export interface EnrichOptions {
   maxBytes?: number
   /** How often to look for what is known better than when it was stored, never when absent; and other waits than questions need, for tests. */
   reattribute?: { everyMs?: number; settleMs?: number }
+  /** How long versions of objects are kept that ended, and sources that say nothing. */
+  history?: HistoryOptions
+  /** Days ClickHouse keeps them. */
+  objectDays?: number
   /** How long a block waits, at most, for what is told of the objects of its clusters; 0 for never. */
   objectsWaitMs?: number
 }
@@ -81,7 +86,7 @@ export async function runEnricher(
   const { maxmind = {} } = options
   const places = maxmind.asn || maxmind.country ? await openMaxmind(maxmind, { signal, log }) : undefined
   const known = { objects, identities, places, names: openNames(options.dns) }
-  const steps = stepsOf(known, options, { clocks, provisional: attributed.provisional })
+  const steps = stepsOf(known, options, { clocks, ...attributed.counters })
   const waitMs = options.objectsWaitMs ?? 3000
   const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, waited: attributed.waited })
   const stores = servers.length ? { reader: withSiblings(servers), inserter: clickhouse, shards } : undefined
@@ -110,17 +115,52 @@ export async function runEnricher(
     for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
   if (servers.length) void followSpanEdges({ reader: withSiblings(servers), inserter: clickhouse, bus, group, log }, signal)
   await using stack = new AsyncDisposableStack()
+  const keeping = { bus, group, knownSince: () => objects.knownSince, log, ...options.history }
   for (const kind of Object.values(kinds)) {
     const enriched = 'src_address' in kind.fields
-    for (const topic of topicsOf(kind)) stack.use(await bus.subscribe(topic, group, consume(kind, enriched ? steps : [])))
+    for (const topic of topicsOf(kind)) {
+      const use = consume(kind, enriched ? steps : [])
+      stack.use(
+        await bus.subscribe(topic, group, kind === kinds.object ? beside(use, signal => keepHistory({ ...keeping, topic }, signal)) : use),
+      )
+    }
   }
   const prepare = async (window: { from: number; to: number }, signal: AbortSignal) => {
-    const added = stores ? await addHistory([objects, identities], stores.reader, window, signal) : 0
-    if (added) log.info({ versions: added }, 'objects that only ClickHouse knew')
+    const { tables, ...opened } = await openHistory(
+      { bus, reader: stores!.reader, log, days: options.objectDays, identity: options.identity },
+      window,
+      signal,
+    )
+    return { ...opened, steps: stepsOf({ ...known, ...tables }, options) }
   }
   if (stores)
-    stack.use(await followRequests({ bus, group, stores, steps: () => stepsOf(known, options), prepare, log, ...options.reattribute }))
+    stack.use(
+      await followRequests({
+        bus,
+        group,
+        stores,
+        steps: () => stepsOf(known, options),
+        prepare,
+        knownSince: () => objects.knownSince,
+        log,
+        ...options.reattribute,
+      }),
+    )
   await followed
+}
+
+/** Consumes a partition, and does something beside it for as long as that takes. */
+function beside(consume: (assignment: Assignment) => Promise<void>, work: (signal: AbortSignal) => Promise<void>) {
+  return async (assignment: Assignment) => {
+    const over = new AbortController()
+    const working = work(AbortSignal.any([assignment.signal, over.signal]))
+    try {
+      await consume(assignment)
+    } finally {
+      over.abort()
+      await working
+    }
+  }
 }
 
 /** What the steps look things up in; of what is absent nothing is known. */
@@ -178,9 +218,16 @@ export function observeAttribution(objects: ObjectTable, clocks: Pick<Clocks, 'a
     description: 'Records of which an end may become known better.',
     unit: '{record}',
   })
+  const forgotten = meter().createCounter('weir.enricher.records.before_history', {
+    description: 'Records from before all that is still known of objects, whose ends cannot be told surely.',
+    unit: '{record}',
+  })
   return {
     waited: (ms: number, reached: boolean) => waits.add(ms, { reached: String(reached) }),
-    provisional: (count: number, kind: string) => provisional.add(count, { kind }),
+    counters: {
+      provisional: (count: number, kind: string) => provisional.add(count, { kind }),
+      forgotten: (count: number, kind: string) => forgotten.add(count, { kind }),
+    },
   }
 }
 

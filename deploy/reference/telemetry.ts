@@ -28,7 +28,8 @@ function useInstruments(): void {
   objects.heartbeats.beat('', 0)
   const attribution = observeAttribution(objects, { ahead: () => [{ source: '', cluster: '', reporter: '', ahead: 0 }] })
   attribution.waited(1, true)
-  attribution.provisional(1, '')
+  attribution.counters.provisional(1, '')
+  attribution.counters.forgotten(1, '')
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 

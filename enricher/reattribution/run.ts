@@ -48,6 +48,11 @@ export interface Progress extends Report {
   detail?: string
 }
 
+/** Steps for as long as they are needed. */
+export interface Prepared extends AsyncDisposable {
+  steps: readonly Step[]
+}
+
 export interface Running {
   stores: Stores
   bus: Fence['bus']
@@ -56,8 +61,8 @@ export interface Running {
   /** Makes the steps anew for each run: what they have learnt of clocks is of another time. */
   steps: () => readonly Step[]
   log: Logger
-  /** Completes what the steps know of a window; told before anything is read of it. */
-  prepare?(window: { from: number; to: number }, signal: AbortSignal): Promise<void>
+  /** Steps that know what was true in a window, in place of the others; asked for before anything is read of it. */
+  prepare?(window: { from: number; to: number }, signal: AbortSignal): Promise<Prepared>
   onProgress?(progress: Progress): void
   /** Other waits than what questions need; for tests. */
   settleMs?: number
@@ -84,8 +89,8 @@ export async function wouldChange(
   const report: Report = { rows: 0, changes: {}, skipped: [] }
   const state = await persist(() => readState(stores, name, signal), signal)
   const seen = (state && seenSql(state, 'time')) ?? '1'
-  const work = { kind: attributedKind(name), stores, steps: steps(), signal }
-  await prepare?.({ from, to }, signal)
+  await using prepared = await prepare?.({ from, to }, signal)
+  const work = { kind: attributedKind(name), stores, steps: prepared?.steps ?? steps(), signal }
   const wanted = (first: number, last: number) =>
     `time >= toDateTime(${first}, 'UTC') AND time < toDateTime(${last}, 'UTC')${provisional ? ' AND provisional' : ''} AND ${seen}`
   const hours = `SELECT DISTINCT toUnixTimestamp(toStartOfHour(time)) AS hour FROM ${name} WHERE ${wanted(from, to)} ORDER BY hour`
@@ -113,7 +118,7 @@ class Run {
   readonly #request: Request
   readonly #running: Running
   readonly #signal: AbortSignal
-  readonly #work: Work
+  #work: Work
   readonly #report: Report = { rows: 0, changes: {}, skipped: [] }
   readonly #settleMs: number
   readonly #flips: Flip[] = []
@@ -145,7 +150,8 @@ class Run {
     }
     if (known && !known.done) this.#goOn(known)
     else if (!(await this.#begin(known))) return this.#report
-    await this.#running.prepare?.(this.#state, this.#signal)
+    await using prepared = await this.#running.prepare?.(this.#state, this.#signal)
+    if (prepared) this.#work = { ...this.#work, steps: prepared.steps }
     await this.#announce()
     await this.#copyAll()
     await this.#cleanAll()

@@ -137,11 +137,6 @@ export class ObjectTable {
     return this.texts[this.attribute[attribute][level === 'own' ? entity : this.levels[level][entity]]]
   }
 
-  /** Whether a version is known, whatever was told of its end. */
-  has(version: ObjectVersion): boolean {
-    return this.#versions.has(objectKey(version))
-  }
-
   add(version: ObjectVersion): void {
     const { kind, cluster = '', name = '', zone = '' } = version
     if (kind === 'cluster') return this.heartbeats.beat(cluster, version.time ?? 0)

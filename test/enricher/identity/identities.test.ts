@@ -340,6 +340,7 @@ test('what ended long ago is forgotten', t => {
   const identities = new IdentityTable()
   const day = 86_400 * second
   identities.add({ ...cart, time: 0, valid_to: 1 * day })
+  identities.add({ kind: 'history', time: 2 * day })
   for (let i = 0; i < 5000; i++) identities.add({ ...payment, uid: `${i}`, name: `p-${i}`, time: 10 * day })
   t.is(identities.standing('east', 'shop', 'cart-1', 1000 * second), undefined)
   t.true(identities.standing('east', 'shop', 'p-4999', 1000 * second)?.known)
