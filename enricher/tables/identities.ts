@@ -149,6 +149,11 @@ export class IdentityTable {
     this.#notUnderstood = notUnderstood
   }
 
+  /** How many versions of pods are remembered. */
+  get size(): number {
+    return this.#pods.size
+  }
+
   /** How many objects say what is not understood. */
   get unsupported(): number {
     return this.#unsupported.size

@@ -207,8 +207,8 @@ export class ObjectTable {
     const levels = this.#levelsOf(version, kind)
     const addresses = (version.addresses ?? []).join()
     const known = this.#versions.get(key)
-    // Told again, or late: nothing asks for it.
-    if (!known && to <= this.#knownSince) return
+    // Told again, or late: nothing asks for it, but that it may end another of its object.
+    if (!known && to <= this.#knownSince && !this.#objects.has(`${cluster}/${kind}/${version.uid}`)) return
     if (known) {
       if (known.addresses === addresses && this.#isSame(known.entity, levels)) return this.#end(known, to, endedAfter || to)
       this.#end(known, from, from)
