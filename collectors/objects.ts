@@ -87,6 +87,7 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
   return {
     async publish(versions) {
       if (forgotten) throw forgotten
+      for (const { source = '', cluster = '' } of versions) void sign(source, cluster)
       for (let at = 0; at < versions.length; at += messagesAtOnce) {
         const messages: Message[] = []
         for (const version of versions.slice(at, at + messagesAtOnce)) messages.push(await messageOf(version))
