@@ -48,8 +48,9 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
   const topic = topicOf(kinds.object)
   const run = Date.now()
   let sequence = 0
-  let forgotten: ForgottenError | undefined
+  /** Sources and clusters that are said to be there, and those of them that have to look what is still believed of them. */
   const signed = new Set<string>()
+  const forgotten = new Set<string>()
 
   async function messageOf(version: ObjectVersion): Promise<Message> {
     builder.reset()
@@ -63,7 +64,8 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
       try {
         await bus.publish(topic, messages, signal)
         if (Date.now() - began < (options.mostBlockedMs ?? mostBlockedMs)) return
-        throw (forgotten = new ForgottenError('nothing could be told of objects for a day: all is told anew'))
+        for (const name of signed) forgotten.add(name)
+        throw new ForgottenError('nothing could be told of objects for a day: what was told before may count as ended')
       } catch (error) {
         if (error instanceof ForgottenError) throw error
         if (signal.aborted) throw error
@@ -74,7 +76,7 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
 
   /** Says again and again that the source is there, so that what it left open is not ended by others. */
   async function sign(source: string, cluster: string): Promise<void> {
-    const name = `${source}/${cluster}`
+    const name = nameOf({ source, cluster })
     if (signed.has(name)) return
     signed.add(name)
     while (!signal.aborted) {
@@ -86,8 +88,9 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
 
   return {
     async publish(versions) {
-      if (forgotten) throw forgotten
       for (const { source = '', cluster = '' } of versions) void sign(source, cluster)
+      if (forgotten.size && versions.some(version => forgotten.has(nameOf(version))))
+        throw new ForgottenError('what was told of objects before may count as ended: it has to be looked up')
       for (let at = 0; at < versions.length; at += messagesAtOnce) {
         const messages: Message[] = []
         for (const version of versions.slice(at, at + messagesAtOnce)) messages.push(await messageOf(version))
@@ -95,7 +98,7 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
       }
     },
     async standing(source, cluster, since = openEnd - 1) {
-      forgotten = undefined
+      forgotten.delete(nameOf({ source, cluster }))
       void sign(source, cluster)
       const standing = new Map<string, ObjectVersion>()
       const take = (version: ObjectVersion) => {
@@ -109,6 +112,8 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
     },
   }
 }
+
+const nameOf = ({ source = '', cluster = '' }: ObjectVersion) => `${source}/${cluster}`
 
 /** It is of the bus alone, and has no number among the messages of the collector. */
 async function signOf(source: string, cluster: string): Promise<Message> {

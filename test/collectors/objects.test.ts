@@ -77,8 +77,9 @@ test('who could tell nothing for too long is told so, and starts over', async t 
   const bus = { ...opened.bus, publish }
   const log = openObjectLog({ bus, collector: 'c', log: quietLog, signal: new AbortController().signal, mostBlockedMs: 50 })
   await t.throwsAsync(log.publish([pod('cart')]), { instanceOf: ForgottenError })
-  await t.throwsAsync(log.publish([]), { instanceOf: ForgottenError })
   waitMs = 0
+  await t.throwsAsync(log.publish([pod('pay')]), { instanceOf: ForgottenError })
+  await t.notThrowsAsync(log.publish([pod('far', { cluster: 'b' })]), 'of another cluster nothing was told')
   t.is((await log.standing('kubernetes', 'a')).length, 1)
   await t.notThrowsAsync(log.publish([pod('pay')]))
 })
