@@ -90,8 +90,6 @@ test('a record from before the history is nobody’s, is no newer pod’s, and i
     }
   })
   t.like(report, { rows: 60 })
-  t.deepEqual(await read(1, '<'), [
-    { workload: 'ancient', attribution: 'exact', reason: 'object', n: ((await read(1, '<')) as { n: number }[])[0].n },
-  ])
+  t.like(await read(1, '<'), [{ workload: 'ancient', attribution: 'exact', reason: 'object' }])
   t.like(await read(2, '<'), [{ workload: 'lasting', attribution: 'exact', reason: 'object' }])
 })
