@@ -1,4 +1,5 @@
 import { countLate } from '../../enricher/edges/edges.ts'
+import { countRemoved } from '../../enricher/history/keep.ts'
 import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/main.ts'
 import { IdentityTable } from '../../enricher/tables/identities.ts'
 import { openNames } from '../../enricher/tables/names.ts'
@@ -28,6 +29,7 @@ function useInstruments(): void {
   objects.heartbeats.beat('', 0)
   const attribution = observeAttribution(objects, { ahead: () => [{ source: '', cluster: '', reporter: '', ahead: 0 }] })
   attribution.waited(1, true)
+  countRemoved()(1)
   attribution.counters.provisional(1, '')
   attribution.counters.forgotten(1, '')
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })

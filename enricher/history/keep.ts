@@ -67,16 +67,22 @@ export async function keepHistory(keeping: Keeping, signal: AbortSignal): Promis
   }
 }
 
+/** Counts versions that leave the bus. */
+export function countRemoved(): (versions: number) => void {
+  const removed = meter().createCounter('weir.enricher.objects.removed', {
+    description: 'Versions of objects that were removed from the bus because they ended long ago.',
+    unit: '{object}',
+  })
+  return versions => removed.add(versions)
+}
+
 /** What it does, one by one. */
 export function keeperOf(
   { bus, topic, log, goneMs, watchMs }: Pick<Keeping, 'bus' | 'topic' | 'log'> & Required<Pick<HistoryOptions, 'goneMs' | 'watchMs'>>,
   signal: AbortSignal,
 ) {
   const builder = new BlockBuilder(kinds.object, 1)
-  const removed = meter().createCounter('weir.enricher.objects.forgotten', {
-    description: 'Versions of objects that were removed from the bus because they ended long ago.',
-    unit: '{object}',
-  })
+  const removed = countRemoved()
 
   async function messageOf(version: ObjectVersion, own: Readonly<Record<string, string>>): Promise<Message> {
     builder.reset()
@@ -111,7 +117,7 @@ export function keeperOf(
     const { objects, tellers } = await survey(bus, topic, signal)
     const keys = [...objects.values()].flatMap(versions => dueOf(versions, horizon))
     await publish(keys.map(tombstoneOf))
-    removed.add(keys.length)
+    removed(keys.length)
     if (keys.length)
       log.info({ versions: keys.length, until: new Date(horizon / 1000).toISOString() }, 'objects that ended long ago are forgotten')
     if (!goneMs || Date.now() < watchedSince + watchMs) return
