@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as pause, setTimeout as sleep } from 'node:timers/promises'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { blockMessage } from '../../runtime/block/message.ts'
 import { type Bus, type Message, tombstoneOf } from '../../runtime/bus/bus.ts'
@@ -6,7 +6,7 @@ import { type Logger, describe } from '../../runtime/log.ts'
 import { meter } from '../../runtime/telemetry.ts'
 import { type ObjectVersion, objectKey, openEnd } from '../../schema/object.ts'
 import { kinds } from '../../schema/record.ts'
-import { dueOf } from './due.ts'
+import { type Kept, dueOf } from './due.ts'
 import { horizonOf } from './horizon.ts'
 import { type Teller, insteadHeader, leftOpen, survey } from './survey.ts'
 
@@ -34,6 +34,7 @@ interface Keeping extends HistoryOptions {
 }
 
 const atOnce = 500
+const pauseEvery = 5_000
 /** It is of the bus alone. */
 const notStored = { control: 'history' }
 const usual = { historyMs: 86_400_000, goneMs: 7 * 86_400_000, everyMs: 60_000, surveyEveryMs: 3_600_000, watchMs: 3_600_000 }
@@ -65,6 +66,17 @@ export async function keepHistory(keeping: Keeping, signal: AbortSignal): Promis
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {})
   }
+}
+
+/** Records are enriched meanwhile. */
+async function allDue(objects: Iterable<readonly Kept[]>, horizon: number): Promise<string[]> {
+  const keys: string[] = []
+  let looked = 0
+  for (const versions of objects) {
+    keys.push(...dueOf(versions, horizon))
+    if (++looked % pauseEvery === 0) await pause()
+  }
+  return keys
 }
 
 /** Counts versions that leave the bus. */
@@ -99,10 +111,10 @@ export function keeperOf(
     publish([await messageOf({ time, source: 'weir', kind: 'history', uid: '', valid_from: 0, valid_to: openEnd }, notStored)])
 
   /** Ends what a source left open that is gone: it was there when it was last told of, and is not from now on. */
-  async function endAll(gone: readonly Teller[]): Promise<void> {
+  async function endAll(silent: readonly Teller[]): Promise<void> {
+    const { gone, open } = await leftOpen(bus, topic, silent, signal)
     const toldOf = new Map(gone.map(({ source, cluster, told }) => [`${source}\0${cluster}`, told]))
     const now = Date.now() * 1000
-    const open = await leftOpen(bus, topic, gone, signal)
     for (const version of open) {
       const told = toldOf.get(`${version.source ?? ''}\0${version.cluster ?? ''}`)!
       const ended = { ...version, time: now, valid_to: now, ended_after: Math.max(told, version.valid_from ?? 0) }
@@ -115,7 +127,7 @@ export function keeperOf(
   /** Removes what ended before the horizon; ends what is left of sources that are gone, of which nothing was heard though the bus was there. */
   async function sweep(horizon: number, watchedSince: number): Promise<void> {
     const { objects, tellers } = await survey(bus, topic, signal)
-    const keys = [...objects.values()].flatMap(versions => dueOf(versions, horizon))
+    const keys = await allDue(objects.values(), horizon)
     await publish(keys.map(tombstoneOf))
     removed(keys.length)
     if (keys.length)

@@ -45,23 +45,26 @@ export async function survey(bus: Pick<Bus, 'follow'>, topic: string, signal: Ab
   return { objects: Map.groupBy(newest.values(), ({ object }) => object), tellers: [...tellers.values()] }
 }
 
-/** What sources that are gone left open, as it was told. */
+/** Which of those sources are gone still, and what they left open, as it was told. */
 export async function leftOpen(
   bus: Pick<Bus, 'follow'>,
   topic: string,
   gone: readonly Teller[],
   signal: AbortSignal,
-): Promise<ObjectVersion[]> {
+): Promise<{ gone: Teller[]; open: ObjectVersion[] }> {
   const open = new Map<string, ObjectVersion>()
-  const isGone = ({ source = '', cluster = '' }: ObjectVersion) => gone.some(one => one.source === source && one.cluster === cluster)
+  const heardNow = new Map<string, Teller>()
+  const is = (one: Teller, { source = '', cluster = '' }: ObjectVersion | Teller) => one.source === source && one.cluster === cluster
   await eachMessage({ bus, topic, signal }, message => {
     const { key = '', tombstone } = message
     open.delete(key)
     const told = tombstone ? undefined : versionIn(message)
-    if (!told || !isGone(told) || knowledgeKinds.includes(told.kind!) || (told.valid_to ?? openEnd) < openEnd) return
+    if (told) hear(heardNow, told, message)
+    if (!told || !gone.some(one => is(one, told)) || knowledgeKinds.includes(told.kind!) || (told.valid_to ?? openEnd) < openEnd) return
     for (const version of openBlock(message).records() as Iterable<ObjectVersion>) open.set(key, version)
   })
-  return [...open.values()]
+  const silent = gone.filter(one => ![...heardNow.values()].some(other => is(one, other) && other.heard > one.heard))
+  return { gone: silent, open: [...open.values()].filter(version => silent.some(one => is(one, version))) }
 }
 
 interface Reading {

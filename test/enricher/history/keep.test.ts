@@ -214,9 +214,10 @@ test('objects of a source that is gone end then, and go; those of one that is qu
   const gone = [pod('a', { cluster: 'old' }), { ...pod('b', { cluster: 'old', source: 'spire', kind: 'identity' as const }) }]
   const quiet = [pod('c'), pod('d', { source: 'never-signed', cluster: 'old' })]
   await tell(bus, [...gone, ...quiet, beat, sign('spire', 'old')])
-  await sleep(400)
-  await tell(bus, [sign('kubernetes', 'east')])
-  const keeper = keeperOf({ ...options, bus, goneMs: 300, watchMs: 60_000 }, forever)
+  const signing = setInterval(() => void tell(bus, [sign('kubernetes', 'east')]), 200)
+  t.teardown(() => clearInterval(signing))
+  const keeper = keeperOf({ ...options, bus, goneMs: 4_000, watchMs: 60_000 }, forever)
+  await sleep(4_500)
   await keeper.sweep(0, Date.now())
   t.is((await survey(bus, topic, forever)).tellers.length, 4, 'who has not been there for long believes nobody gone')
   const began = now()
@@ -227,7 +228,8 @@ test('objects of a source that is gone end then, and go; those of one that is qu
   t.deepEqual(tellers.map(({ source, cluster }) => `${source} ${cluster}`).sort(), ['kubernetes east', 'never-signed old'])
   const found = (await tableOf(bus)).addresses('old').look(new Int32Array([0, 0, -65536, 0x0100000a]), 0, began - 1000, began - 1000)
   t.true(found !== -2, 'until then it perhaps was there')
-  await keeper.sweep(now() + hour, 0)
+  clearInterval(signing)
+  await keeper.sweep(now() + hour, Date.now())
   t.deepEqual(await keysOn(bus), [objectKey(quiet[1]), objectKey(quiet[0])].sort())
 })
 

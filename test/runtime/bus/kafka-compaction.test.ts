@@ -1,22 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { type Bus, type Delivered, tombstoneOf } from '../../../runtime/bus/bus.ts'
-import { openCluster } from '../../../runtime/bus/kafka/cluster.ts'
-import { openLog } from '../../../runtime/log.ts'
 import { startBrokers, whyNoKafka } from '../../helpers/kafka/broker.ts'
 import { connect } from '../../helpers/kafka/bus.ts'
+import { compactingBroker, makeCompactingTopic } from '../../helpers/kafka/compacting.ts'
 import { skipped } from '../../helpers/kafka/contract.ts'
 
 const missing = await whyNoKafka()
-const patient = { 'cleanup.policy': 'compact', 'segment.ms': '100', 'min.cleanable.dirty.ratio': '0.001', 'delete.retention.ms': '100' }
-
-async function makeTopic(where: readonly string[], topic: string) {
-  await using cluster = openCluster({ brokers: where, clientId: 'test', log: openLog({ write: () => {} }) })
-  const configEntries = Object.entries(patient).map(([name, value]) => ({ name, value }))
-  const topics = [{ topic, numPartitions: 1, replicationFactor: 1, configEntries }]
-  await cluster.persist(() => cluster.toAny('CreateTopics', { topics, timeout: 10_000 }))
-}
-
 async function all(bus: Bus, topic: string): Promise<Delivered[]> {
   const seen: Delivered[] = []
   for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(10_000))) {
@@ -26,14 +16,15 @@ async function all(bus: Bus, topic: string): Promise<Delivered[]> {
   return seen
 }
 
-const test_ = missing ? test.skip : test
 if (missing) skipped('Kafka', missing)
 
-test_('Kafka: compaction drops what tombstones removed, and then the tombstones; the rest stays and offsets go on', async t => {
+const onKafka = missing ? test.skip : test
+
+onKafka('Kafka: compaction drops what tombstones removed, and then the tombstones; the rest stays and offsets go on', async t => {
   t.timeout(120_000)
-  await using brokers = await startBrokers({ properties: { 'log.cleaner.backoff.ms': '100', 'log.initial.task.delay.ms': '100' } })
+  await using brokers = await startBrokers(compactingBroker)
   const topic = 'compacted'
-  await makeTopic(brokers.addresses, topic)
+  await makeCompactingTopic(brokers.addresses, topic)
   await using bus = await connect(brokers.addresses.join())
   await bus.ensureTopic(topic, { compacted: true })
   const of = (n: number, key: string) => ({ key, headers: { n: String(n) }, body: new Uint8Array(500) })
