@@ -1,3 +1,4 @@
+import { setImmediate as pause } from 'node:timers/promises'
 import { openBlock } from '../../runtime/block/message.ts'
 import { singleReader } from '../../runtime/block/single.ts'
 import type { Bus, Delivered } from '../../runtime/bus/bus.ts'
@@ -22,6 +23,8 @@ export interface Survey {
   objects: Map<string, Kept[]>
   tellers: Teller[]
 }
+
+const pauseEvery = 1_000
 
 /** Marks what an enricher says in the place of a source that is gone. */
 export const insteadHeader = 'instead'
@@ -76,7 +79,11 @@ interface Reading {
 async function eachMessage({ bus, topic, signal }: Reading, take: (message: Delivered) => void): Promise<void> {
   const ended = new AbortController()
   for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.any([signal, ended.signal]))) {
-    for (const message of messages) if (message.key !== undefined) take(message)
+    for (const [at, message] of messages.entries()) {
+      if (message.key !== undefined) take(message)
+      // Records are enriched meanwhile.
+      if (at % pauseEvery === pauseEvery - 1) await pause()
+    }
     if (caughtUp) ended.abort()
   }
   signal.throwIfAborted()
