@@ -8,7 +8,7 @@ import { type Gathered, append, gatherFrom, pick, valuesOf } from '../gather.ts'
 import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
 import { isCrowd, notFound } from '../tables/address-table.ts'
-import { Clocks, type Moments } from '../tables/clocks.ts'
+import { Clocks, type Moments, mostHidden } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
 import type { Attribute, ObjectTable } from '../tables/objects.ts'
 
@@ -82,9 +82,9 @@ export function kubernetes(
     return moments
   }
 
-  function attribute(draft: Draft, end: 'src' | 'dst', provisional: Uint8Array): Decision {
+  function attribute(draft: Draft, end: 'src' | 'dst', { provisional, isOld }: { provisional: Uint8Array; isOld: boolean }): Decision {
     const { given, bits } = claimsOf(draft, end)
-    const decision = decide(draft, end, given)
+    const decision = decide(draft, end, given, isOld)
     const { codes, entities, verdicts } = decision
     const columns = withLent(gather(entities, codes), decision)
     for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
@@ -107,7 +107,7 @@ export function kubernetes(
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>): Decision {
+  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>, isOld: boolean): Decision {
     const { block } = draft
     const { times, reporters, earliest, latest } = momentsOf(draft)
     const clusters = clustersOf(draft, given.get('cluster'))
@@ -118,8 +118,7 @@ export function kubernetes(
     // Of one cluster, and of none that has objects: dictionaries begin with ''.
     const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
-    const since = objects.knownSince
-    const isOld = countOld(momentsOf(draft), since) > 0
+    const since = isOld ? objects.knownSince : -Infinity
     const addresses = block.addressWords(`${end}_address`, scratch)
     const claims = telling.map(field => given.get(field)?.labels)
     const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
@@ -157,7 +156,7 @@ export function kubernetes(
       const to = time + latest[reporter]
       let found = table.look(addresses, row * 4, from, to)
       if (found >= 0 ? dependsOnPort[found] : isCrowd(found)) found = resolve(found, row, whereOf(row))
-      const known = to > complete[cluster] ? knowledge.stale : isOld && from < since ? knowledge.forgotten : knowledge.whole
+      const known = to > complete[cluster] ? knowledge.stale : from < since ? knowledge.forgotten : knowledge.whole
       if (!claimed && known === knowledge.whole && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
         if (code === 0) {
@@ -234,7 +233,8 @@ export function kubernetes(
       const provisional = new Uint8Array(draft.block.rows)
       const old = countOld(momentsOf(draft), objects.knownSince)
       if (old) countForgotten?.(old, draft.kind.name)
-      const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
+      const of = { provisional, isOld: old > 0 }
+      const ends = [attribute(draft, 'src', of), attribute(draft, 'dst', of)]
       if (draft.kind.name === 'flow' && ends.some(({ hasService }) => hasService)) markUntranslated(draft, ends)
       if (!('provisional' in draft.kind.fields)) return
       draft.setNumbers('provisional', provisional)
@@ -250,9 +250,16 @@ export function kubernetes(
 /** How many records were made before a time, perhaps. */
 function countOld({ times, reporters, earliest }: Moments, before: number): number {
   let count = 0
-  if (before > -Infinity)
-    for (let row = 0; row < reporters.length; row++) if (wideAt(times, row) + earliest[reporters[row]] < before) count++
+  if (leastOf(times) - mostHidden >= before) return count
+  for (let row = 0; row < reporters.length; row++) if (wideAt(times, row) + earliest[reporters[row]] < before) count++
   return count
+}
+
+/** A time before all of them, by an hour and a quarter at most: it tells nearly always that none is as long ago as is asked. */
+function leastOf(times: Uint32Array): number {
+  let high = 2 ** 32
+  for (let i = 1; i < times.length; i += 2) if (times[i] < high) high = times[i]
+  return high * 2 ** 32
 }
 
 /** A field of an end as its source filled it, in some rows at least. */
