@@ -109,6 +109,11 @@ test('who forgets answers of all times since then as who does not', t => {
                 const ask = (table: ObjectTable) => answerOf(table, cluster, `10.0.0.${address}`, time, time + width)
                 t.deepEqual(ask(forgetting), ask(plain))
               }
+        // Where somebody is, somebody may be of whom nobody has told yet.
+        const endOf = ({ start, steps }: Life) => (start + steps.reduce((sum, { lasts }) => sum + lasts, 0)) * minute
+        for (const one of first.values())
+          if (one.kind === 'pod' && !one.hostNetwork && (one.stays || endOf(one) > since))
+            t.true(forgetting.neighbourhoods.has(one.cluster, wordsOf('10.0.0.77'), 0))
         for (let time = since; time < 1_200 * minute; time += 29 * minute)
           for (let port = 0; port < 9; port++) {
             const ask = (table: ObjectTable) => {
@@ -257,5 +262,7 @@ test('what is kept stays as much over seven days in which everything comes and g
   // Four versions of a pod an hour for a day, not for a week.
   t.true(sizes.at(-1)!.versions < 200 * 2 * 27)
   t.like(answerOf(objects, 'east', '10.9.9.9', 167 * hour, 167 * hour), { doubt: 0 }, 'what is open is never forgotten')
+  t.true(objects.neighbourhoods.has('east', wordsOf('10.9.9.1'), 0))
+  t.false(objects.neighbourhoods.has('east', wordsOf('fd00:0:1:7::'), 0), 'the range of a node that is gone for days')
   t.is(objects.addresses('east').find(wordsOf('10.1.0.1'), 0, hour), notFound.unknown)
 })

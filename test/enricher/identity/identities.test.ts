@@ -240,6 +240,25 @@ for (const [title, [objects, record, check, expected, options]] of Object.entrie
     t.like(row, { src_identity_check: check, src_identity_expected: expected })
   })
 
+test('of a time before all that is still known nothing is said of identities, and of any later one what was said', async t => {
+  const since: ObjectVersion = { kind: 'history', time: 900 * second }
+  const wrong = { ...certificate(b), time: 899 * second }
+  const rows = [wrong, { ...wrong, time: 900 * second }, wrong, {}, { time: 899 * second }]
+  const found = await enriched([...known, since], rows)
+  t.deepEqual(
+    found.map(({ src_identity_check: check, src_spiffe_id: id }) => [check, id]),
+    [
+      ['', b],
+      ['differs', b],
+      ['', b],
+      ['', spiffe('/ns/shop/sa/cart')],
+      ['', ''],
+    ],
+  )
+  const [unproven] = await enriched([cart, server, strict(), since], [{ ...call, time: 899 * second }])
+  t.is(unproven.src_identity_check, '')
+})
+
 const server = { ...payment, ...meshed }
 const call = { protocol: 'tcp', src_port: 40_000, dst_port: 80, is_reply: 'no' }
 const policy = 'PeerAuthentication shop/default'
