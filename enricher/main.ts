@@ -149,9 +149,10 @@ export async function runEnricher(
   await followed
 }
 
-/** Consumes a partition, and does something beside it for as long as that takes. */
+/** Consumes the partitions of a topic, and does something beside the first of them for as long as that takes. */
 function beside(consume: (assignment: Assignment) => Promise<void>, work: (signal: AbortSignal) => Promise<void>) {
   return async (assignment: Assignment) => {
+    if (assignment.partition !== 0) return consume(assignment)
     const over = new AbortController()
     const working = work(AbortSignal.any([assignment.signal, over.signal]))
     try {

@@ -49,20 +49,28 @@ export async function keepHistory(keeping: Keeping, signal: AbortSignal): Promis
   const { bus, log, group, historyMs, everyMs, surveyEveryMs } = options
   const keeper = keeperOf(options, signal)
   let watchedSince = Date.now()
+  let isFailing = false
+  let told = -Infinity
   // After a start others have more to do.
   let surveyAt = Date.now() + surveyEveryMs / 12
   while (!signal.aborted) {
     try {
       const horizon = horizonOf(await bus.lag(), { group, historyMs, now: Date.now() })
-      if (horizon >= options.knownSince() + everyMs * 500) await keeper.tellHorizon(horizon)
+      told = Math.max(told, options.knownSince())
+      if (horizon > told) {
+        await keeper.tellHorizon(horizon)
+        told = horizon
+      }
       if (Date.now() >= surveyAt) {
         await keeper.sweep(horizon, watchedSince)
         surveyAt = Date.now() + surveyEveryMs
       }
+      isFailing = false
     } catch (error) {
       if (signal.aborted) return
       watchedSince = Date.now()
-      log.warn({ error: describe(error) }, 'cannot look for objects that are not needed any more, trying again')
+      if (!isFailing) log.warn({ error: describe(error) }, 'cannot look for objects that are not needed any more, trying again')
+      isFailing = true
     }
     await sleep(everyMs, undefined, { signal }).catch(() => {})
   }
