@@ -103,6 +103,10 @@ export const flowFields = {
   policy_namespace: { type: 'label', about: 'Namespace of the policy that decided.', rollup: true },
   policy_name: { type: 'label', about: 'Name of the policy that decided.', rollup: true },
   policy_source: { type: 'label', values: policySources, about: 'Who named the policy.', rollup: true },
+  policy_revision: {
+    type: 'uint32',
+    about: 'Revision of the policy that decided, as the reporter counts those it was told; 0 where it does not say.',
+  },
   policy_match: { type: 'label', about: 'What the policy matched on: l3_only, l3_l4, l4_only, all…' },
   policy_log: { type: 'label', about: 'Log lines of the policies, joined by commas.' },
   allowed_by: { type: 'label', about: 'All policies that allowed it, as kind/namespace/name joined by commas.' },
