@@ -1,6 +1,7 @@
 import { type ClickHouseType, type Field, clickhouseTypes } from '../../schema/field.ts'
 import { addressBytes, readAddress, writeAddress } from './address.ts'
 import type { Labels } from './block.ts'
+import type { LabelBudget } from './label-budget.ts'
 import { Writer } from './writer.ts'
 
 /** A column being filled. Rows that are not set hold the type's default. */
@@ -135,6 +136,7 @@ export class LabelColumn implements Column {
   readonly type: ClickHouseType = 'LowCardinality(String)'
   readonly codes: Uint16Array
   readonly #default: string
+  readonly #budget: LabelBudget | undefined
   #keys: string[] = []
   /** Texts keep their number from block to block: most come again, and to enter them into a map anew would cost more. */
   readonly #numbers = new Map<string, number>()
@@ -149,7 +151,8 @@ export class LabelColumn implements Column {
   /** What `#labels` said for the block that is being written. */
   #made: Labels | undefined
 
-  constructor(capacity: number, defaultText = '') {
+  constructor(capacity: number, defaultText = '', budget?: LabelBudget) {
+    this.#budget = budget
     this.codes = new Uint16Array(capacity)
     this.#default = defaultText
     this.reset(capacity)
@@ -205,7 +208,8 @@ export class LabelColumn implements Column {
   }
 
   write(out: Writer, rows: number): void {
-    const { keys, codes } = this.#made ?? { keys: this.#keys, codes: this.codes }
+    const made = this.#made ?? { keys: this.#keys, codes: this.codes }
+    const { keys, codes } = this.#budget?.within(made, rows) ?? made
     writeLabels(out, keys, codes, rows)
     this.#made = undefined
   }
@@ -477,7 +481,7 @@ function isFilledWith(values: NumberArray | Int32Array, value: number, count: nu
   return bytes.subarray(width).equals(bytes.subarray(0, bytes.length - width))
 }
 
-const makers: Record<ClickHouseType, (capacity: number, field: Field) => Column> = {
+const makers: Record<ClickHouseType, (capacity: number, field: Field, budget?: LabelBudget) => Column> = {
   Bool: (capacity, field) => new NumberColumn('Bool', new Uint8Array(capacity), field.default),
   UInt8: (capacity, field) => new NumberColumn('UInt8', new Uint8Array(capacity), field.default),
   UInt16: (capacity, field) => new NumberColumn('UInt16', new Uint16Array(capacity), field.default),
@@ -487,12 +491,12 @@ const makers: Record<ClickHouseType, (capacity: number, field: Field) => Column>
   "DateTime64(6, 'UTC')": capacity => new WideColumn("DateTime64(6, 'UTC')", capacity),
   IPv6: capacity => new AddressColumn(capacity),
   String: () => new TextColumn(),
-  'LowCardinality(String)': (capacity, field) => new LabelColumn(capacity, field.values?.[0]),
+  'LowCardinality(String)': (capacity, field, budget) => new LabelColumn(capacity, field.values?.[0], budget),
   'Array(String)': capacity => new TextsColumn(capacity),
   'Array(Float64)': capacity => new NumbersColumn(capacity),
   'Map(String, String)': capacity => new AttributesColumn(capacity),
 }
 
-export function columnOf(field: Field, capacity: number): Column {
-  return makers[clickhouseTypes[field.type]](capacity, field)
+export function columnOf(field: Field, capacity: number, budget?: LabelBudget): Column {
+  return makers[clickhouseTypes[field.type]](capacity, field, budget)
 }

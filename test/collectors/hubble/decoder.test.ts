@@ -131,29 +131,22 @@ test('a policy that allowed one end is never named as the one that denied, and a
   const { decode, recordsOf } = open()
   const decided = (flow: object) => {
     decode(encoded(flow))
-    const [{ policy_name, policy_source, policy_revision, allowed_by, denied_by }] = recordsOf('flow')
-    return { policy_name, policy_source, policy_revision, allowed_by, denied_by }
+    const [{ policy_name, policy_source, allowed_by, denied_by }] = recordsOf('flow')
+    return [policy_name, policy_source, allowed_by, denied_by]
   }
-  const web = { name: 'web-egress', namespace: 'shop', kind: 'CiliumNetworkPolicy', revision: 7 }
-  const cart = { name: 'cart-deny', namespace: 'shop', kind: 'CiliumNetworkPolicy', revision: 9 }
-  const [allowed_by, denied_by] = ['CiliumNetworkPolicy/shop/web-egress', 'CiliumNetworkPolicy/shop/cart-deny']
+  const web = { name: 'web', namespace: 'shop', kind: 'NetworkPolicy' }
+  const cart = { name: 'cart', namespace: 'shop', kind: 'NetworkPolicy' }
+  const [allowed, denied] = ['NetworkPolicy/shop/web', 'NetworkPolicy/shop/cart']
   // 133: no policy allowed it; 181: one denied it.
-  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 133, egress_allowed_by: [web] }), {
-    ...{ policy_name: '', policy_source: '', policy_revision: 0 },
-    ...{ allowed_by, denied_by: '' },
-  })
-  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 181, egress_allowed_by: [web], ingress_denied_by: [cart] }), {
-    ...{ policy_name: 'cart-deny', policy_source: 'dataplane', policy_revision: 9 },
-    ...{ allowed_by, denied_by },
-  })
-  t.deepEqual(decided({ verdict: 4, egress_allowed_by: [web] }), {
-    ...{ policy_name: '', policy_source: '', policy_revision: 0 },
-    ...{ allowed_by, denied_by: '' },
-  })
-  t.deepEqual(decided({ verdict: 1, egress_allowed_by: [web] }), {
-    ...{ policy_name: 'web-egress', policy_source: 'dataplane', policy_revision: 7 },
-    ...{ allowed_by, denied_by: '' },
-  })
+  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 133, egress_allowed_by: [web] }), ['', '', allowed, ''])
+  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 181, egress_allowed_by: [web], ingress_denied_by: [cart] }), [
+    'cart',
+    'dataplane',
+    allowed,
+    denied,
+  ])
+  t.deepEqual(decided({ verdict: 4, egress_allowed_by: [web] }), ['', '', allowed, ''])
+  t.deepEqual(decided({ verdict: 1, egress_allowed_by: [web] }), ['web', 'dataplane', allowed, ''])
 })
 
 test('a denial has the revision of the policy at its time, whatever the policy became later', t => {
