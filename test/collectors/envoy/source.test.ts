@@ -112,7 +112,7 @@ test('a stream that breaks or sends garbage ends, is kept as a dead letter, and 
   t.is(letter.body, 'neither of these is a message')
 })
 
-test('an Envoy that does not introduce itself is known by its address, and by what the options say of it', async t => {
+test('an Envoy that does not introduce itself is known by its address, and its client by the connection, not by X-Forwarded-For, which is kept', async t => {
   if (await isSkipped(t)) return
   await using opened = await openTestBus()
   const { running, port } = await run(opened.bus, { reporter_kind: 'gateway', cluster: 'edge' })
@@ -128,7 +128,11 @@ test('an Envoy that does not introduce itself is known by its address, and by wh
     startTime: { seconds: 1_700_000_000 },
     duration: { nanos: 5_000_000 },
   }
-  const http = { commonProperties, request: { requestMethod: 1, path: '/' }, response: { responseCode: { value: 200 } } }
+  const http = {
+    commonProperties,
+    request: { requestMethod: 1, path: '/', forwardedFor: '203.0.113.9' },
+    response: { responseCode: { value: 200 } },
+  }
   const call = sender.call(accessLogsPath)
   await call.send(await encoded({ httpLogs: { logEntry: [http] } }))
   const [row] = await rowsOf(opened.bus, 'request', 1)
@@ -139,6 +143,7 @@ test('an Envoy that does not introduce itself is known by its address, and by wh
     direction: 'egress',
     src_address: '198.51.100.7',
     src_port: 50_123,
+    attributes: { x_forwarded_for: '203.0.113.9' },
     dst_address: '10.0.0.9',
     dst_port: 8080,
     latency: 5_000_000,
