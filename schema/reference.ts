@@ -112,6 +112,8 @@ export function metricsPage(): string {
     'Metrics',
     'A metric is a unit and a calculation over many records. The calculation is that of records; rollups of ' +
       `${rollups.map(({ seconds }) => `${seconds} s`).join(' and ')} hold the same added up.`,
+    'Units are those of UCUM. Over time what is counted is shown per second: the value of a point divided by its seconds; shares and durations are ' +
+      'shown as they are. Bytes and packets are those the reporter counted, times the weight of the record: nothing is added for headers it did not see.',
     table(['metric', 'title', 'of', 'unit', 'golden signal', 'calculation', 'counts', 'about'], [...metrics.values()].map(metricRow)),
     '## Counted once',
     'Several points see one conversation, and each account (a view) is a record of its own. In every interval a metric adds up, of the views of ' +

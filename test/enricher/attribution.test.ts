@@ -45,6 +45,26 @@ test('trap 4: an address that was reused belongs to who had it at the time of th
   t.is(nowOf(versions), 'second-1')
 })
 
+test('trap 33: two jobs that had one address and came by one port are told apart by the time of each of their flows', async t => {
+  const versions = [
+    pod('report', { valid_from: 10 * second, valid_to: 12 * second }),
+    pod('backup', { valid_from: 12.2 * second, valid_to: 14 * second }),
+    pod('later', { valid_from: 20 * second }),
+    pod('store', { addresses: ['10.0.0.9'] }),
+  ]
+  const job = (seconds: number) => row(seconds * second, { src_port: 40_000, dst_address: '10.0.0.9', dst_port: 5432 })
+  const rows = await attributed(versions, [job(13), job(11), job(12.1), job(11.9), job(12.2)])
+  t.deepEqual(rows.map(whoOf), [
+    'backup-1 exact object final',
+    'report-1 exact object final',
+    ' none no_object_at_that_time final',
+    'report-1 exact object final',
+    'backup-1 exact object final',
+  ])
+  t.deepEqual([...new Set(rows.map(({ dst_pod }) => dst_pod))], ['store-1'])
+  t.is(nowOf(versions), 'later-1')
+})
+
 test('trap 5: a record that comes ten minutes late belongs to who has long gone', async t => {
   const versions = [
     pod('job', { valid_from: 100 * second, valid_to: 102 * second }),

@@ -174,6 +174,7 @@ const ways: Record<string, [record: object, orientation: string, source: string,
   'a SYN with ACK comes back': [{ tcp_flags: 18, src_port: 8080, dst_port: 40000 }, 'reply', 'syn', 8080],
   'a port a service has is the server’s': [{ src_port: 8080, dst_port: 4000 }, 'reply', 'service', 8080],
   'the lower port is the server’s': [{ src_port: 50000, dst_port: 443 }, 'forward', 'lower_port', 443],
+  'one port alone tells no server, and no end of port 0 is one': [{ src_port: 0, dst_port: 443 }, 'unknown', 'none', 443],
   'without ports nothing is known': [{ src_port: 0, dst_port: 0 }, 'unknown', 'none', 0],
 }
 for (const [title, [record, way, source, server]] of Object.entries(ways))
