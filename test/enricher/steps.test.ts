@@ -96,6 +96,10 @@ const cases: Record<string, [record: object, expected: object]> = {
     { src_pod: '', src_attribution: 'none', src_attribution_reason: 'no_object_at_that_time' },
   ],
   'every address of a pod is its own': [at(1500, 'fd00::1'), { src_pod: 'cart-1', src_attribution: 'exact' }],
+  'an address of IPv4 that is told in the form of IPv6 is the same address, of the same pod': [
+    at(1500, '::ffff:10.0.0.1'),
+    { src_address: '10.0.0.1', src_pod: 'cart-1', src_attribution: 'exact' },
+  ],
   'the same address in another cluster is somebody else’s': [
     { ...at(1500, '10.0.0.1'), cluster: 'west' },
     { src_pod: '', src_attribution: 'none', src_attribution_reason: 'no_object' },
