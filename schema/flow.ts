@@ -93,7 +93,7 @@ export const flowFields = {
   end_reason: { type: 'label', about: 'Why the reporter ended its account: closed, active_timeout, idle_timeout…' },
   response_flags: { type: 'label', about: 'What a proxy says went wrong, as its short codes joined by commas: UF, UH, DC…' },
   tls_version: { type: 'label', about: 'Version of TLS between the client and the reporter.' },
-  sni: { type: 'label', distinct: distinctTexts.inRecords, about: 'Server name the client asked for in TLS.' },
+  sni: { type: 'label', distinct: distinctTexts.many, about: 'Server name the client asked for in TLS.' },
   out_interface: { type: 'label', about: 'Network interface it left by.' },
   vlan: { type: 'uint16', about: 'VLAN it was seen in.' },
   dscp: { type: 'uint8', about: 'Differentiated services code point.' },
