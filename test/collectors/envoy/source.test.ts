@@ -151,6 +151,33 @@ test('an Envoy that does not introduce itself is known by its address, and its c
   })
 })
 
+test('Envoys that send in turn on one connection each keep the name their stream began with', async t => {
+  await using opened = await openTestBus()
+  const { running, port } = await run(opened.bus)
+  await using _ = running
+  await using sender = await openSender(port)
+  const entry = { commonProperties: { startTime: { seconds: 1_700_000_000 } }, request: { requestMethod: 1 } }
+  const httpLogs = { logEntry: [entry] }
+  const begun = (pod: string) =>
+    encoded({ identifier: { node: { id: `sidecar~10.0.0.1~${pod}.shop~shop.svc.cluster.local` }, logName: 'x' }, httpLogs })
+  const [web, cart] = [sender.call(accessLogsPath), sender.call(accessLogsPath)]
+  let sent = 0
+  for (const [call, message] of [
+    [web, await begun('web')],
+    [cart, await begun('cart')],
+    [web, await encoded({ httpLogs })],
+    [cart, await encoded({ httpLogs })],
+  ] as const) {
+    await call.send(message)
+    await rowsOf(opened.bus, 'request', ++sent)
+  }
+  const rows = await rowsOf(opened.bus, 'request', sent)
+  t.deepEqual(
+    rows.map(row => row.reporter),
+    ['shop/web', 'shop/cart', 'shop/web', 'shop/cart'],
+  )
+})
+
 test('a connection that lasts while the collector is killed has each byte counted once', async t => {
   if (await isSkipped(t)) return
   await using opened = await openTestBus()
