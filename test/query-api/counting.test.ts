@@ -153,6 +153,17 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['connections', 'flows'] },
     [[2, 6]],
   ],
+  'what needs no handshake begins with its first packet': [
+    {
+      flow: [
+        ...minutes(2, { ...delivered, protocol: 'udp', trace_reason: 'new' }),
+        ...minutes(3, { ...delivered, protocol: 'udp', trace_reason: 'established' }),
+        ...minutes(2, { ...delivered, protocol: 'udp', trace_reason: 'new', orientation: 'reply' }),
+      ],
+    },
+    { metrics: ['connections', 'flows'] },
+    [[2, 7]],
+  ],
   'two connections of one address and port, one soon after the other, are two, each of whom it was then': [
     {
       flow: [
