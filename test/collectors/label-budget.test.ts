@@ -1,4 +1,5 @@
 import test from 'ava'
+import fc from 'fast-check'
 import { openPublisher } from '../../collectors/publisher.ts'
 import { openBlock } from '../../runtime/block/message.ts'
 import { LabelBudget } from '../../runtime/block/label-budget.ts'
@@ -51,6 +52,30 @@ test('a budget is renewed every hour, and what fits is left as it is', t => {
   t.is(budget.take(), 1)
   t.is(budget.take(), 0)
   t.deepEqual(within(['b', 'c'], 2 * hour), ['', 'b', 'c'])
+})
+
+test('whatever texts come in whatever blocks, the first so many stay what they are and the others are counted', t => {
+  const texts = fc.array(fc.constantFrom('', overflow, ...'abcdefgh'), { maxLength: 12 })
+  fc.assert(
+    fc.property(fc.array(texts, { maxLength: 8 }), fc.nat({ max: 5 }), (blocks, most) => {
+      const budget = new LabelBudget(most)
+      const kept = new Set([''])
+      for (const rows of blocks) {
+        const keys = ['', ...new Set(rows)].filter((key, i, all) => all.indexOf(key) === i)
+        for (const key of keys) if (kept.size <= most && key !== overflow) kept.add(key)
+        const codes = Uint16Array.from(rows, text => keys.indexOf(text))
+        const { keys: after, codes: codesAfter } = budget.within({ keys, codes }, rows.length)
+        const written = rows.map((_, row) => after[codesAfter[row]])
+        t.deepEqual(
+          written,
+          rows.map(text => (kept.has(text) ? text : overflow)),
+        )
+        t.is(new Set(after).size, after.length, 'each text once')
+        t.is(budget.take(), rows.filter(text => !kept.has(text)).length)
+      }
+    }),
+    { numRuns: 500 },
+  )
 })
 
 test('every text of a rollup that whoever sends traffic can make up has a budget; who an end is and what agents call things has none', t => {
