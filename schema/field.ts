@@ -59,7 +59,7 @@ export interface Field {
   lookup?: true
   /**
    * Of a label that whoever sends traffic can make up: so many distinct texts a source keeps in an hour, and `overflow` in place of all others;
-   * in a rollup each is a row of every edge and minute. Who an end is has no such budget, for what is folded is nobody.
+   * in a rollup each is a row of every edge and minute. Who an end is has no such budget, nor what names ends: what is folded is nobody.
    */
   distinct?: number
   /** UCUM unit of a number. */

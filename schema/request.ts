@@ -77,7 +77,7 @@ export const requestFields = {
   trace_id: { type: 'text', about: 'W3C trace the request belongs to, in hexadecimal.', lookup: true },
   span_id: { type: 'text', about: 'Span of the reporter in that trace, in hexadecimal.' },
   connection_id: { type: 'text', about: 'What the reporter calls the connection or stream.' },
-  dns_query: { type: 'label', distinct: distinctTexts.many, about: 'Name that was asked for.' },
+  dns_query: { type: 'label', about: 'Name that was asked for.' },
   dns_answers: { type: 'texts', about: 'Addresses and names that were answered.' },
   dns_ttl: { type: 'uint32', about: 'Time to live of the answer.', unit: 's' },
   kafka_topic: { type: 'label', distinct: distinctTexts.many, about: 'Kafka topic.' },

@@ -1,6 +1,5 @@
 import { addressBytes, readAddress, writeAddress } from '../../runtime/block/address.ts'
 import { wideAt } from '../../runtime/block/block.ts'
-import { overflow } from '../../schema/field.ts'
 import type { Draft, Step } from '../step.ts'
 import { notFound } from '../tables/address-table.ts'
 import { Combinations } from '../tables/combinations.ts'
@@ -54,7 +53,7 @@ function learnInto(names: NameTable, objects: ObjectTable) {
     for (let row = 0; row < block.rows; row++) {
       if (protocols.codes[row] !== dnsCode || !answers[row].length) continue
       const name = queries.keys[queries.codes[row]].replace(/\.$/, '')
-      if (!name || name === overflow) continue
+      if (!name) continue
       const cluster = clusters.keys[clusters.codes[row]]
       const time = wideAt(times, row)
       const known = clientsOf(cluster, {

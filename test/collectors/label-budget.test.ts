@@ -89,4 +89,5 @@ test('every text of a rollup that whoever sends traffic can make up has a budget
   t.deepEqual(open('flow'), ['source', 'exporter', 'cluster', 'drop_reason', ...ofPolicies])
   t.deepEqual(open('request'), [...ofAgents, 'response_flags', ...ofPolicies])
   t.deepEqual(open('span'), ofAgents)
+  t.is(kinds.request.fields.dns_query.distinct, undefined, 'names ends outside')
 })
