@@ -22,12 +22,7 @@ export const spanFields = {
   trace_state: { type: 'text', about: 'W3C tracestate.' },
   kind: { type: 'label', values: spanKinds, about: 'Role of the span in a call.', rollup: true },
   name: { type: 'label', distinct: distinctTexts.many, about: 'Name of the operation.', rollup: true },
-  service_name: {
-    type: 'label',
-    distinct: distinctTexts.many,
-    about: 'Service that made the span, as it names itself.',
-    rollup: true,
-  },
+  service_name: { type: 'label', about: 'Service that made the span, as it names itself.', rollup: true },
   scope: { type: 'label', distinct: distinctTexts.many, about: 'Library that made the span.' },
   duration: { type: 'uint64', about: 'How long it took.', unit: 'ns' },
   status: { type: 'label', values: spanStatuses, about: 'Whether the operation worked, as the span says.', rollup: true },

@@ -88,6 +88,6 @@ test('every text of a rollup that whoever sends traffic can make up has a budget
   const ofPolicies = ['policy_kind', 'policy_namespace', 'policy_name']
   t.deepEqual(open('flow'), ['source', 'exporter', 'cluster', 'drop_reason', ...ofPolicies])
   t.deepEqual(open('request'), [...ofAgents, 'response_flags', ...ofPolicies])
-  t.deepEqual(open('span'), ofAgents)
+  t.deepEqual(open('span'), [...ofAgents, 'service_name'])
   t.is(kinds.request.fields.dns_query.distinct, undefined, 'names ends outside')
 })
