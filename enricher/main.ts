@@ -83,7 +83,7 @@ export async function runEnricher(
   const known = { objects, identities, places, names: openNames(options.dns) }
   const steps = stepsOf(known, options, { clocks, provisional: attributed.provisional })
   const waitMs = options.objectsWaitMs ?? 3000
-  const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, waited: attributed.waited })
+  const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, reachable: options.reachable, waited: attributed.waited })
   const stores = servers.length ? { reader: withSiblings(servers), inserter: clickhouse, shards } : undefined
   const sink = clickhouseSink({
     clickhouse,
