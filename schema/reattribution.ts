@@ -7,6 +7,9 @@ export const hourSeconds = 3600
 export const attributedKinds = ['flow', 'request', 'span'] as const satisfies KindName[]
 export type AttributedKind = (typeof attributedKinds)[number]
 
+/** Whose rows can be made again. */
+export type Redone = AttributedKind
+
 /**
  * Rows that were attributed again by one process, and from which hour on. One that was killed in the midst of an hour leaves rows behind
  * that count no more: whoever goes on writes others.
@@ -24,7 +27,7 @@ export interface Copy {
  * before `cleaned` all is removed that shall not be seen. Times are seconds since 1970.
  */
 export interface Reattribution {
-  kind: AttributedKind
+  kind: Redone
   /** Who asked for it knows it by this. */
   id: string
   from: number

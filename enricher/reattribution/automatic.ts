@@ -1,7 +1,9 @@
 import { rollupTable } from '../../schema/clickhouse.ts'
 import { type AttributedKind, attributedKind, attributedKinds, hourSeconds, seenSql } from '../../schema/reattribution.ts'
 import { sumOf } from './changes.ts'
-import { type Running, reattribute, wouldChange } from './run.ts'
+import { wouldChange } from './dry-run.ts'
+import { reattribute } from './run.ts'
+import type { Running } from './running.ts'
 import { readStates } from './store.ts'
 
 /** Looks for records that were stored provisionally and are known better now. */

@@ -4,7 +4,9 @@ import { component } from '../../runtime/telemetry.ts'
 import { reattributionTopic } from '../../schema/reattribution.ts'
 import { type Automatic, openAutomatic } from './automatic.ts'
 import { type Asked, type Told, isLook, lookMessage, progressMessage, requestIn } from './request.ts'
-import { type Report, type Running, reattribute, wouldChange } from './run.ts'
+import { wouldChange } from './dry-run.ts'
+import { reattribute } from './run.ts'
+import type { Report, Running } from './running.ts'
 import { SupersededError } from './store.ts'
 
 export interface Worker extends Omit<Running, 'onProgress' | 'bus'> {

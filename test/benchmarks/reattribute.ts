@@ -81,6 +81,7 @@ const stores = { reader: clickhouse, inserter: clickhouse, shards: async () => [
 const everybody = {
   publishToAll: async () => {},
   positions: async () => [{ offset: 0, metadata: JSON.stringify({ tag: { revision: 2 ** 31 } }) }],
+  lag: async () => [],
 }
 const steps = () => stepsOf({ objects }, {})
 const request = { id: 'benchmark', kind: 'flow' as const, from: hour, to: hour + 3600, provisional: false }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type EnrichOptions, runEnricher, stepsOf } from '../../enricher/main.ts'
-import { type Progress, type Report, type Request, type Running, reattribute } from '../../enricher/reattribution/run.ts'
+import { reattribute } from '../../enricher/reattribution/run.ts'
+import type { Progress, Report, Request, Running } from '../../enricher/reattribution/running.ts'
 import type { Stores } from '../../enricher/reattribution/store.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
