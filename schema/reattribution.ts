@@ -1,4 +1,5 @@
 import type { ColumnDefinition } from './clickhouse.ts'
+import { spanEdge } from './span-edge.ts'
 import { type KindName, type RecordKind, kinds } from './record.ts'
 
 export const hourSeconds = 3600
@@ -7,8 +8,8 @@ export const hourSeconds = 3600
 export const attributedKinds = ['flow', 'request', 'span'] as const satisfies KindName[]
 export type AttributedKind = (typeof attributedKinds)[number]
 
-/** Whose rows can be made again. */
-export type Redone = AttributedKind
+/** Whose rows can be made again: edges with the spans they are made of. */
+export type Redone = AttributedKind | typeof spanEdge.name
 
 /**
  * Rows that were attributed again by one process, and from which hour on. One that was killed in the midst of an hour leaves rows behind

@@ -1,5 +1,6 @@
 import { rollupTable } from '../../schema/clickhouse.ts'
 import { type AttributedKind, attributedKind, attributedKinds, hourSeconds, seenSql } from '../../schema/reattribution.ts'
+import { spanEdge } from '../../schema/span-edge.ts'
 import { sumOf } from './changes.ts'
 import { wouldChange } from './dry-run.ts'
 import { reattribute } from './run.ts'
@@ -77,9 +78,10 @@ export function openAutomatic(running: Running, everyMs: number): Automatic {
   }
 }
 
-/** What somebody began and did not finish. */
+/** What somebody began and did not finish; edges with their spans. */
 async function goOn(running: Running, signal: AbortSignal): Promise<void> {
-  for (const { done, ...request } of await readStates(running.stores, signal)) if (!done) await reattribute(request, running, signal)
+  for (const { done, kind, ...request } of await readStates(running.stores, signal))
+    if (!done && kind !== spanEdge.name) await reattribute({ kind, ...request }, running, signal)
 }
 
 async function provisionalHours({ stores }: Running, signal: AbortSignal): Promise<Hour[]> {

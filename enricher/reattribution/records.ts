@@ -2,7 +2,9 @@ import { rollupTable, rollups } from '../../schema/clickhouse.ts'
 import { type AttributedKind, attributedKind, hourSeconds } from '../../schema/reattribution.ts'
 import type { RecordKind } from '../../schema/record.ts'
 import { copyHour } from './copy.ts'
+import { edgesOf, reaching } from './edges.ts'
 import { untilTagged } from './fence.ts'
+import { redo } from './redo.ts'
 import type { Running } from './running.ts'
 import { type Stores, persist } from './store.ts'
 import type { Subject, Window } from './subject.ts'
@@ -25,7 +27,12 @@ export function recordsOf(name: AttributedKind, { provisional }: { provisional: 
       await untilTagged({ bus, group, kind, onWait: onPartitions }, { revision, from, to }, signal)
     },
     copy: (state, { from }, copy, onRows) => copyHour({ kind, stores, steps, signal, maxRows, onRows }, state, from, copy),
-    finish: async () => {},
+    async finish({ id, from, to }, onWait) {
+      if (name !== 'span') return
+      onWait('for the edges of its spans, which are made again')
+      const request = { id: `${id}:edges`, ...reaching({ from, to }), provisional: false }
+      await redo(request, () => edgesOf(running, signal), { ...running, onProgress: undefined }, signal)
+    },
   }
 }
 
