@@ -13,7 +13,8 @@ interface Killing {
   rounds: number
   fill(world: World): Promise<unknown>
   seen(world: World): Promise<unknown>
-  /** How long after a process began it is killed. */
+  /** After how many of its steps a process is killed, and how much later. */
+  steps(round: number): number
   afterMs(round: number): number
 }
 
@@ -26,6 +27,7 @@ const killings: Record<'flow' | 'span', Killing> = {
       await world.send('flow', flows(300, { from: hour + 3600 }))
     },
     seen: ({ clickhouse }) => digests(clickhouse, 'flow', hour, hour + 7200),
+    steps: () => 2,
     afterMs: round => round * 150,
   },
   span: {
@@ -36,11 +38,13 @@ const killings: Record<'flow' | 'span', Killing> = {
       await world.makeEdges()
     },
     seen: async ({ clickhouse }) => [await contents(clickhouse, 'span', spanHour - 3600, spanHour + 3600), await edges(clickhouse)],
-    afterMs: round => 300 + round * 700,
+    // Those of the edges come after those of the spans.
+    steps: round => 2 + round * 3,
+    afterMs: () => 50,
   },
 }
 
-for (const [kind, { from, rounds, fill, seen, afterMs }] of Object.entries(killings))
+for (const [kind, { from, rounds, fill, seen, steps: stepsBefore, afterMs }] of Object.entries(killings))
   test.serial(`${kind}: whenever its process is killed with -9, somebody else goes on and all is exact`, async t => {
     if (!(await hasClickHouse(t))) return
     await using world = await openWorld()
@@ -54,16 +58,16 @@ for (const [kind, { from, rounds, fill, seen, afterMs }] of Object.entries(killi
     const [unknown, before] = [await seen(world), await total()]
     const start = (id: string, knows: string) =>
       spawn(process.execPath, [script, world.url, world.database, world.busPath, id, knows, kind, String(from)], { stdio: 'inherit' })
-    const steps = async () =>
-      (await world.clickhouse.query<{ step: number }>(`SELECT max(step) AS step FROM reattribution WHERE kind = '${kind}'`)).rows[0].step
+    const stepsOf = `SELECT sum(step) AS steps FROM (SELECT max(step) AS step FROM reattribution WHERE startsWith(kind, '${kind}') GROUP BY kind)`
+    const steps = async () => (await world.clickhouse.query<{ steps: number }>(stepsOf)).rows[0].steps
     let known: unknown
     for (let round = 0; round < rounds; round++) {
       const knows = round % 2 ? 'unknown' : 'known'
       const first = await steps()
-      // Somewhere within: after its first step, a bit later each time.
+      // Somewhere within, a bit later each time.
       const child = start(`round-${round}`, knows)
       const closed = once(child, 'close')
-      while (child.exitCode === null && (await steps()) < first + 2) await sleep(10)
+      while (child.exitCode === null && (await steps()) < first + stepsBefore(round)) await sleep(10)
       await sleep(afterMs(round))
       child.kill('SIGKILL')
       await closed
