@@ -1,5 +1,5 @@
 import { countLate } from '../../enricher/edges/edges.ts'
-import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/main.ts'
+import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/observe.ts'
 import { IdentityTable } from '../../enricher/tables/identities.ts'
 import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
