@@ -1,15 +1,9 @@
 import { type RecordKind, collectedFields } from '../../schema/record.ts'
-import {
-  AddressColumn,
-  AttributesColumn,
-  type Column,
-  LabelColumn,
-  NumberColumn,
-  TextColumn,
-  TextsColumn,
-  WideColumn,
-  columnOf,
-} from './columns.ts'
+import { AttributesColumn } from './attributes-column.ts'
+import type { Column } from './column.ts'
+import { LabelColumn, columnOf } from './columns.ts'
+import { AddressColumn, NumberColumn, WideColumn } from './number-columns.ts'
+import { TextColumn, TextsColumn } from './text-columns.ts'
 import { Writer } from './writer.ts'
 
 /** Rows beyond the capacity: one thing a source reads may make a few rows, of which the last still fit into a block that has become full. */
