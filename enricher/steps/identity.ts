@@ -4,7 +4,8 @@ import { undemonstrated } from '../identity/demand.ts'
 import { Stretch } from '../identity/stretch.ts'
 import type { Draft, Step } from '../step.ts'
 import { Combinations } from '../tables/combinations.ts'
-import type { Decision, IdentityTable, Standing } from '../tables/identities.ts'
+import type { Decision, Standing } from '../identity/standing.ts'
+import type { IdentityTable } from '../tables/identities.ts'
 import type { ObjectTable } from '../tables/objects.ts'
 
 /** What a row says of an end that decides about its identity. */
