@@ -3,6 +3,7 @@ import type { ServiceContext } from '../runtime/service.ts'
 import type { Reachable } from './ends/clusters.ts'
 import { loadObjects } from './load.ts'
 import { observeIdentities, observeObjects } from './observe.ts'
+import { shareNames } from './shared-names.ts'
 import type { Step } from './step.ts'
 import { dns } from './steps/dns.ts'
 import { identity } from './steps/identity.ts'
@@ -59,6 +60,8 @@ export async function openKnown(bus: Bus, { identity, maxmind = {}, dns }: Known
   status('objects', { ready: true })
   observeObjects(objects)
   observeIdentities(identities)
+  const names = openNames(dns)
+  await shareNames(names, { bus, log, signal })
   const places = maxmind.asn || maxmind.country ? await openMaxmind(maxmind, { signal, log }) : undefined
-  return { known: { objects, identities, places, names: openNames(dns) }, followed }
+  return { known: { objects, identities, places, names }, followed }
 }

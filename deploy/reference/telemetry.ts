@@ -1,6 +1,7 @@
 import { countLate } from '../../enricher/edges/edges.ts'
 import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/observe.ts'
 import { IdentityTable } from '../../enricher/tables/identities.ts'
+import { unsharedNames } from '../../enricher/shared-names.ts'
 import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
@@ -22,6 +23,7 @@ function useInstruments(): void {
   observeObjects(new ObjectTable())
   const names = openNames({ max_names: 1 })
   for (const address of ['a', 'b']) names.learn('', address, { name: '', time: 0, ttl: 0 })
+  unsharedNames()(1)
   observeIdentities(new IdentityTable())
   countLate(1)
   const objects = new ObjectTable()
