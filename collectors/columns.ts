@@ -1,4 +1,4 @@
-import type { AddressColumn, WideColumn } from '../runtime/block/columns.ts'
+import type { AddressColumn, WideColumn } from '../runtime/block/number-columns.ts'
 
 export const wordsOf = (column: AddressColumn) =>
   new Uint32Array(column.bytes.buffer, column.bytes.byteOffset, column.bytes.byteLength / Uint32Array.BYTES_PER_ELEMENT)

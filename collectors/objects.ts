@@ -8,6 +8,10 @@ import { kinds, topicOf, topicsOf } from '../schema/record.ts'
 
 const messagesAtOnce = 100
 const retryMs = 500
+/** So often it is said that a source is there, also while it has nothing to tell. */
+const signEveryMs = 600_000
+/** What was told by who could tell nothing for so long may count as ended: it has to look anew. */
+const mostBlockedMs = 86_400_000
 
 /** Where a source puts versions of objects, and reads back which it left open. */
 export interface ObjectLog {
@@ -29,13 +33,24 @@ export interface ObjectLogOptions {
   collector: string
   log: Logger
   signal: AbortSignal
+  signEveryMs?: number
+  mostBlockedMs?: number
 }
 
-export function openObjectLog({ bus, collector, log, signal }: ObjectLogOptions): ObjectLog {
+/** Rejects what is told after the bus was away for so long that nobody believes in the source any more. */
+export class ForgottenError extends Error {
+  override readonly name = 'ForgottenError'
+}
+
+export function openObjectLog(options: ObjectLogOptions): ObjectLog {
+  const { bus, collector, log, signal } = options
   const builder = new BlockBuilder(kinds.object, 1)
   const topic = topicOf(kinds.object)
   const run = Date.now()
   let sequence = 0
+  /** Sources and clusters that are said to be there, and those of them that have to look what is still believed of them. */
+  const signed = new Set<string>()
+  const forgotten = new Set<string>()
 
   async function messageOf(version: ObjectVersion): Promise<Message> {
     builder.reset()
@@ -44,18 +59,38 @@ export function openObjectLog({ bus, collector, log, signal }: ObjectLogOptions)
   }
 
   async function send(messages: Message[]): Promise<void> {
+    const began = Date.now()
     for (let attempt = 0; ; attempt++)
       try {
-        return await bus.publish(topic, messages, signal)
+        await bus.publish(topic, messages, signal)
+        if (Date.now() - began < (options.mostBlockedMs ?? mostBlockedMs)) return
+        for (const name of signed) forgotten.add(name)
+        throw new ForgottenError('nothing could be told of objects for a day: what was told before may count as ended')
       } catch (error) {
+        if (error instanceof ForgottenError) throw error
         if (signal.aborted) throw error
         if (!attempt) log.warn({ topic, error }, 'cannot publish objects, trying again')
         await sleep(retryMs, undefined, { signal })
       }
   }
 
+  /** Says again and again that the source is there, so that what it left open is not ended by others. */
+  async function sign(source: string, cluster: string): Promise<void> {
+    const name = nameOf({ source, cluster })
+    if (signed.has(name)) return
+    signed.add(name)
+    while (!signal.aborted) {
+      await sleep(options.signEveryMs ?? signEveryMs, undefined, { signal, ref: false }).catch(() => {})
+      if (signal.aborted) return
+      await send([await signOf(source, cluster)]).catch(() => {})
+    }
+  }
+
   return {
     async publish(versions) {
+      for (const { source = '', cluster = '' } of versions) void sign(source, cluster)
+      if (forgotten.size && versions.some(version => forgotten.has(nameOf(version))))
+        throw new ForgottenError('what was told of objects before may count as ended: it has to be looked up')
       for (let at = 0; at < versions.length; at += messagesAtOnce) {
         const messages: Message[] = []
         for (const version of versions.slice(at, at + messagesAtOnce)) messages.push(await messageOf(version))
@@ -63,23 +98,57 @@ export function openObjectLog({ bus, collector, log, signal }: ObjectLogOptions)
       }
     },
     async standing(source, cluster, since = openEnd - 1) {
+      forgotten.delete(nameOf({ source, cluster }))
+      void sign(source, cluster)
       const standing = new Map<string, ObjectVersion>()
       const take = (version: ObjectVersion) => {
-        if (version.source !== source || version.cluster !== cluster) return
+        if (version.source !== source || version.cluster !== cluster || version.kind === 'source') return
         if ((version.valid_to ?? openEnd) > since) standing.set(objectKey(version), version)
         else standing.delete(objectKey(version))
       }
-      for (const each of topicsOf(kinds.object).toReversed()) await readAll(bus, each, signal, take)
+      const forget = (key: string) => standing.delete(key)
+      for (const each of topicsOf(kinds.object).toReversed()) await readAll({ bus, topic: each, signal }, { take, forget })
       return [...standing.values()]
     },
   }
 }
 
+const nameOf = ({ source = '', cluster = '' }: ObjectVersion) => `${source}/${cluster}`
+
+/** It is of the bus alone, and has no number among the messages of the collector. */
+async function signOf(source: string, cluster: string): Promise<Message> {
+  const builder = new BlockBuilder(kinds.object, 1)
+  const version: ObjectVersion = {
+    source,
+    cluster,
+    kind: 'source',
+    name: source,
+    uid: source,
+    time: Date.now() * 1000,
+    valid_from: 0,
+    valid_to: openEnd,
+  }
+  builder.add(version)
+  const { headers, ...message } = await blockMessage(builder, { collector: '', run: 0, sequence: 0 })
+  return { ...message, headers: { ...headers, control: 'source' }, key: objectKey(version) }
+}
+
+interface Takers {
+  take(version: ObjectVersion): void
+  /** Told of the key of a version that is not kept any more. */
+  forget(key: string): void
+}
+
 /** Hands over all versions that are on a topic now, in the order in which they were told. */
-async function readAll(bus: Bus, topic: string, signal: AbortSignal, take: (version: ObjectVersion) => void): Promise<void> {
+async function readAll(
+  { bus, topic, signal }: Pick<ObjectLogOptions, 'bus' | 'signal'> & { topic: string },
+  { take, forget }: Takers,
+): Promise<void> {
   const ended = new AbortController()
   for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.any([signal, ended.signal]))) {
-    for (const message of messages) for (const version of openBlock(message).records() as Iterable<ObjectVersion>) take(version)
+    for (const message of messages)
+      if (message.tombstone) forget(message.key!)
+      else for (const version of openBlock(message).records() as Iterable<ObjectVersion>) take(version)
     if (caughtUp) ended.abort()
   }
   signal.throwIfAborted()

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlockBuilder } from '../runtime/block/builder.ts'
+import { type LabelBudget, labelBudgets } from '../runtime/block/label-budget.ts'
 import { blockMessage, openBlock } from '../runtime/block/message.ts'
 import type { Bus, Message } from '../runtime/bus/bus.ts'
 import { type Logger, describe } from '../runtime/log.ts'
@@ -32,6 +33,7 @@ const deadLettersPerSecond = 100
 interface Lane {
   filling: BlockBuilder
   spare: BlockBuilder
+  budgets: ReadonlyMap<string, LabelBudget>
   sequence: number
   /** Settles when the block that was sent last is durable. */
   sent: Promise<void>
@@ -77,8 +79,9 @@ export function openPublisher({
   function laneOf(name: KindName): Lane {
     const known = lanes.get(name)
     if (known) return known
-    const builder = () => new BlockBuilder(kinds[name], rowsPerBlock)
-    const lane: Lane = { filling: builder(), spare: builder(), sequence: 0, sent: Promise.resolve(), arrival: arrival() }
+    const budgets = labelBudgets(kinds[name])
+    const builder = () => new BlockBuilder(kinds[name], rowsPerBlock, budgets)
+    const lane: Lane = { filling: builder(), spare: builder(), budgets, sequence: 0, sent: Promise.resolve(), arrival: arrival() }
     lanes.set(name, lane)
     return lane
   }
@@ -106,6 +109,7 @@ export function openPublisher({
   async function send(name: KindName, lane: Lane) {
     const builder = lane.spare
     const message = await blockMessage(builder, { collector, run, sequence: lane.sequence++, ...provenance.take(builder) })
+    for (const [field, budget] of lane.budgets) instruments.discarded(budget.take(), 'over_cardinality', { kind: name, field })
     await publish(topicOf(kinds[name]), message)
     instruments.sent(builder.rows, { kind: name })
     builder.reset()

@@ -8,6 +8,7 @@ import { isRefused, wordsOf } from '../runtime/bus/kafka/error.ts'
 import { ConfigError } from '../runtime/error.ts'
 import { type Logger, describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
+import { nameTopic, namesKeptMs } from '../schema/name.ts'
 import { reattributionTopic } from '../schema/reattribution.ts'
 import { deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
 import { type KafkaOptions, openKafka } from './kafka.ts'
@@ -22,6 +23,7 @@ export interface BusOptions {
 const hourMs = 3_600_000
 const deadLetterBytes = 64 << 20
 const reattributionBytes = 8 << 20
+const nameBytes = 64 << 20
 const statusEveryMs = 500
 const retryMs = 2_000
 const stopWithinMs = 6_000
@@ -32,6 +34,7 @@ function* topics(kept: TopicOptions): Generator<[topic: string, options: TopicOp
   for (const kind of Object.values(kinds))
     for (const topic of topicsOf(kind)) yield [topic, kind.replacing ? { compacted: true, ordered: true } : kept]
   yield [reattributionTopic, { ...kept, maxBytes: reattributionBytes, awaitReaders: false }]
+  yield [nameTopic, { maxAgeMs: namesKeptMs, maxBytes: nameBytes, awaitReaders: false }]
   yield [deadLetterTopic, { maxBytes: deadLetterBytes, awaitReaders: false }]
 }
 

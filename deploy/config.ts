@@ -34,7 +34,7 @@ export interface Config {
     dns: { max_names: number; min_seconds: number }
     meshes: string[][]
     gateways: string[][]
-    objects: { wait: number }
+    objects: { wait: number; history_hours: number; gone_days: number }
     identity: IdentityOptions
     batch: { max_rows: number; max_parts: number; max_wait_ms: number }
     reattribute: { every_seconds: number }
@@ -222,6 +222,24 @@ export const configSchema = {
           description:
             'Seconds that records wait, at most, until all is known that is told of the pods of their cluster up to then; 0 for never. Of clusters whose source says up to when it is complete.',
         },
+        history_hours: {
+          type: 'number',
+          minimum: 2,
+          maximum: 8760,
+          default: 24,
+          expected: 'hours from 2 to 8760',
+          description:
+            'Hours for which the bus and the enrichers remember versions of objects that ended, counted back from the oldest record that is not stored yet: how late a record may come and still be attributed. ClickHouse remembers for clickhouse.days.object.',
+        },
+        gone_days: {
+          type: 'number',
+          minimum: 0,
+          maximum: 3650,
+          default: 7,
+          expected: 'days, or 0 for never',
+          description:
+            'Days after which the objects of a source count as ended of which no collector has said any more that it is there, as when its cluster was given up; 0 for never. Less than 2 are 2.',
+        },
       }),
       identity: group({
         trust_domains: {
@@ -237,6 +255,30 @@ export const configSchema = {
           minLength: 1,
           default: 'istio-system',
           description: 'Namespace whose PeerAuthentications are for the whole mesh.',
+        },
+        spire_controller_managers: {
+          type: 'object',
+          default: {},
+          expected: 'what is configured of them, by the names of clusters',
+          description:
+            'How the spire-controller-manager of a cluster is configured, by the name of the cluster: by it ClusterSPIFFEIDs are read.',
+          additionalProperties: group({
+            class_names: {
+              type: 'array',
+              items: { type: 'string' },
+              description:
+                "className of those it acts on, '' for those without one (watchClassless). Where nothing is said, of those that have one it is not known what they give.",
+            },
+            cluster_name: { type: 'string', minLength: 1, description: 'Its clusterName, for templates with .ClusterName.' },
+            cluster_domain: { type: 'string', minLength: 1, description: 'Its clusterDomain, for templates with .ClusterDomain.' },
+            ignore_namespaces: {
+              type: 'array',
+              items: { type: 'string' },
+              expected: 'regular expressions',
+              defaultIs: 'kube-system, kube-public, spire-system',
+              description: 'Its ignoreNamespaces: regular expressions of namespaces whose pods get nothing.',
+            },
+          }),
         },
       }),
       batch: group({

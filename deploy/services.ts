@@ -25,6 +25,8 @@ async function enrich(config: Config, context: ServiceContext): Promise<void> {
     batch: limits,
     maxBytes: config.clickhouse.max_bytes,
     objectsWaitMs: objects.wait * 1000,
+    objectDays: config.clickhouse.days.object,
+    history: { historyMs: objects.history_hours * 3_600_000, goneMs: objects.gone_days && Math.max(2, objects.gone_days) * 86_400_000 },
     reattribute: again,
   }
   await withBus(config.bus, context, bus => runEnricher({ bus, ...store, options }, context))

@@ -44,6 +44,8 @@ export interface Evidence {
   finding?: Finding
   /** Whether it was later than all that is known of the cluster's objects. */
   stale: boolean
+  /** Whether it was before all that is still known of them. */
+  forgotten?: boolean
   /** Whether anybody says up to when that is complete. */
   watched: boolean
 }
@@ -59,6 +61,8 @@ const exactly = {
   claim: verdict('exact', 'claim'),
   agrees: verdict('exact', 'claim_agrees'),
 }
+/** Others may have had the address as well, of which nothing is known any more. */
+const beforeHistory = verdict('ambiguous', 'before_history')
 const differs = verdict('ambiguous', 'claim_differs')
 
 /** Judges who an end was by what its source says and what the objects say. `alone` is the verdict on an end of which only they speak, and surely. */
@@ -67,7 +71,8 @@ export function judgeBy(objects: ObjectTable) {
   const alone = (entity: number) => (listening.isService(entity) ? exactly.service : exactly.object)
 
   /** Why the one that had the address is that only probably, if so. */
-  function doubtOf({ found, stale, watched }: Evidence): Verdict | undefined {
+  function doubtOf({ found, stale, forgotten, watched }: Evidence): Verdict | undefined {
+    if (forgotten) return beforeHistory
     if (found & doubts.perhapsEnded) return verdict('ambiguous', 'perhaps_ended', watched)
     if (found & doubts.clock) return verdict('ambiguous', 'clock_skew')
     return stale ? verdict('ambiguous', 'stale_objects', true) : undefined
@@ -100,13 +105,19 @@ export function judgeBy(objects: ObjectTable) {
 
   /** Pods on the host network share the address of their node: the node is sure, the pod is not, unless the source names it. */
   function several(evidence: Evidence, { entities, clock, perhapsEnded }: Crowd): Judgement {
-    const { claim, stale, watched } = evidence
+    const { claim, stale, forgotten, watched } = evidence
     const meant = isTelling(claim) ? entities.filter(entity => objects.isPod(entity) && agreesWith(claim, entity)) : []
     if (meant.length === 1) return { entity: meant[0], verdict: exactly.agrees }
     if (namesSomebody(claim)) return { entity: nobody, verdict: exactly.claim }
     const node = entities.find(entity => objects.isNode(entity))
     const onNode = entities.find(entity => listening.sharesNode(entity))
-    const reason = clock ? 'clock_skew' : node === undefined && onNode === undefined ? 'several_objects' : 'host_network'
+    const reason = forgotten
+      ? 'before_history'
+      : clock
+        ? 'clock_skew'
+        : node === undefined && onNode === undefined
+          ? 'several_objects'
+          : 'host_network'
     const candidates = candidatesOf(objects, entities)
     // A node nobody told of is known by the pods that share its network.
     const lent = node === undefined && reason === 'host_network' ? { cluster: onNode, node: onNode, zone: onNode } : undefined
@@ -132,8 +143,9 @@ export function judgeBy(objects: ObjectTable) {
 
   const isPlain = (verdict: Verdict) => verdict === exactly.object || verdict === exactly.service
 
-  function none({ claim, found, watched }: Evidence): Judgement {
+  function none({ claim, found, forgotten, watched }: Evidence): Judgement {
     if (namesSomebody(claim)) return { entity: nobody, verdict: exactly.claim }
+    if (forgotten && found !== noAddress && claim.entity !== 'world') return { entity: nobody, verdict: verdict('none', 'before_history') }
     const outside = claim.entity === 'world'
     const mayBecomeKnown = watched && !outside && (found === notFound.notThen || found === nearby)
     const reason =

@@ -44,6 +44,8 @@ function followObjects(bus: Bus, topic: string, signal: AbortSignal, take: (mess
 const read = singleReader(kinds.object, Object.keys(objectFields))
 
 function addObjects(tables: readonly Table[], message: Delivered, log: Logger): void {
+  // What is needed no more tables forget by themselves.
+  if (message.tombstone) return
   try {
     kindOf(message.headers)
     const single = message.headers.encoding === 'none' ? read(message.body) : undefined

@@ -1,48 +1,36 @@
-import type { Assignment, Bus, Delivered } from '../runtime/bus/bus.ts'
+import type { Assignment, Bus } from '../runtime/bus/bus.ts'
 import type { ClickHouse, Inserter } from '../runtime/clickhouse/client.ts'
 import { withSiblings } from '../runtime/clickhouse/failover.ts'
-import { type Logger, describe } from '../runtime/log.ts'
+import { describe } from '../runtime/log.ts'
 import type { ServiceContext } from '../runtime/service.ts'
-import { type Instruments, component, meter } from '../runtime/telemetry.ts'
+import { component } from '../runtime/telemetry.ts'
 import { isAttributed } from '../schema/reattribution.ts'
-import { type RecordKind, deadLetterTopic, kinds, topicsOf } from '../schema/record.ts'
+import { type RecordKind, kinds, topicsOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
+import { toDeadLetters, unreadable } from './dead-letters.ts'
 import { followSpanEdges } from './edges/edges.ts'
-import { enrich } from './pipeline.ts'
-import { keepWithin } from './sink/budget.ts'
-import { addHistory } from './reattribution/history.ts'
+import { type Known, type KnownOptions, type StepOptions, openKnown, stepsOf } from './known.ts'
+import { observeAttribution, observeLag } from './observe.ts'
+import { type Pipeline, enrich } from './pipeline.ts'
+import { type HistoryOptions, keepHistory } from './history/keep.ts'
+import { openHistory } from './reattribution/history.ts'
 import { type Stores, currentTag } from './reattribution/store.ts'
 import { followRequests } from './reattribution/worker.ts'
-import { clickhouseSink } from './sink/clickhouse.ts'
-import { loadObjects } from './load.ts'
 import { settling } from './settle.ts'
-import type { Step } from './step.ts'
-import type { Reachable } from './ends/clusters.ts'
-import { dns } from './steps/dns.ts'
-import { identity } from './steps/identity.ts'
-import { kubernetes } from './steps/kubernetes.ts'
-import { type Networks, network } from './steps/network.ts'
-import { orientation } from './steps/orientation.ts'
-import { vantage } from './steps/vantage.ts'
+import { keepWithin } from './sink/budget.ts'
+import { clickhouseSink } from './sink/clickhouse.ts'
 import { Clocks } from './tables/clocks.ts'
-import { type MaxmindFiles, openMaxmind } from './tables/maxmind.ts'
-import { openNames } from './tables/names.ts'
-import { type IdentityOptions, IdentityTable } from './tables/identities.ts'
-import { ObjectTable } from './tables/objects.ts'
 
-export interface EnrichOptions {
-  networks?: Networks
-  egress?: Networks
-  maxmind?: MaxmindFiles
-  dns?: { max_names?: number; min_seconds?: number }
-  /** Which clusters reach each other's addresses. */
-  reachable?: Reachable
-  identity?: IdentityOptions
+export interface EnrichOptions extends StepOptions, KnownOptions {
   batch?: BatchLimits
   /** Bytes all tables of a server together may take; no limit when absent. */
   maxBytes?: number
   /** How often to look for what is known better than when it was stored, never when absent; and other waits than questions need, for tests. */
   reattribute?: { everyMs?: number; settleMs?: number }
+  /** How long versions of objects are kept that ended, and sources that say nothing. */
+  history?: HistoryOptions
+  /** Days ClickHouse keeps them. */
+  objectDays?: number
   /** How long a block waits, at most, for what is told of the objects of its clusters; 0 for never. */
   objectsWaitMs?: number
 }
@@ -60,31 +48,38 @@ interface Enricher {
 const group = 'enricher'
 
 /** Joins every kind of record with what was true at its time and stores it, until the signal is aborted. */
-export async function runEnricher(
-  { bus, clickhouse, servers = [], shards = async () => [servers], options }: Enricher,
-  { log, signal, status }: ServiceContext,
-): Promise<void> {
-  const instruments = component('enricher', group)
-  const objects = new ObjectTable()
-  const identities = new IdentityTable(options.identity, (name, reason) =>
-    log.warn({ name, reason }, 'cannot use what it says of identities'),
-  )
-  status('objects', { ready: false, reason: 'loading' })
-  const { followed } = await loadObjects(bus, [objects, identities], signal, log)
-  status('objects', { ready: true })
-  observeObjects(objects)
-  const clocks = new Clocks()
-  const attributed = observeAttribution(objects, clocks)
-  observeIdentities(identities)
+export async function runEnricher(enricher: Enricher, context: ServiceContext): Promise<void> {
+  const { bus, clickhouse, servers = [], shards = async () => [servers], options } = enricher
+  const { known, followed } = await openKnown(bus, options, context)
   observeLag(bus)
-
-  const { maxmind = {} } = options
-  const places = maxmind.asn || maxmind.country ? await openMaxmind(maxmind, { signal, log }) : undefined
-  const known = { objects, identities, places, names: openNames(options.dns) }
-  const steps = stepsOf(known, options, { clocks, provisional: attributed.provisional })
-  const waitMs = options.objectsWaitMs ?? 3000
-  const settled = settling({ heartbeats: objects.heartbeats, steps, waitMs, waited: attributed.waited })
   const stores = servers.length ? { reader: withSiblings(servers), inserter: clickhouse, shards } : undefined
+  const pipelineOf = pipelines(enricher, { known, stores }, context)
+  watchStores(enricher, context)
+  const keeping = (topic: string) => (signal: AbortSignal) =>
+    keepHistory({ bus, group, topic, knownSince: () => known.objects.knownSince, log: context.log, ...options.history }, signal)
+  await using stack = new AsyncDisposableStack()
+  for (const kind of Object.values(kinds))
+    for (const topic of topicsOf(kind)) {
+      const use = (assignment: Assignment) => enrich(assignment, pipelineOf(kind, assignment))
+      stack.use(await bus.subscribe(topic, group, kind === kinds.object ? beside(use, keeping(topic)) : use))
+    }
+  if (stores) stack.use(await reattributing(enricher, { known, stores }, context))
+  await followed
+}
+
+interface Parts {
+  known: Known & Pick<Required<Known>, 'identities'>
+  stores: Stores | undefined
+}
+
+/** What is done to the records of each kind: to those with two ends, every step. */
+function pipelines({ bus, clickhouse, options }: Enricher, { known, stores }: Parts, { log, signal, status }: ServiceContext) {
+  const instruments = component('enricher', group)
+  const clocks = new Clocks()
+  const { counters, waited } = observeAttribution(known.objects, clocks)
+  const steps = stepsOf(known, options, { clocks, ...counters })
+  const { objectsWaitMs: waitMs = 3000, reachable, batch: limits } = options
+  const settled = settling({ heartbeats: known.objects.heartbeats, steps, waitMs, reachable, waited })
   const sink = clickhouseSink({
     clickhouse,
     log,
@@ -93,142 +88,48 @@ export async function runEnricher(
     onBlocked: reason => status('store', { ready: !reason, reason }),
     refused: (kind, block, error) => toDeadLetters(bus, { stage: 'store', kind: kind.name, reason: describe(error) }, block.bytes),
   })
-  const consume = (kind: RecordKind, steps: Step[]) => async (assignment: Assignment) =>
-    enrich(assignment, {
-      kind,
-      steps,
-      sink,
-      limits: options.batch,
-      // Versions of one record replace each other only where they meet.
-      shards: kind.replacing ? 1 : clickhouse.shards,
-      unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
-      settled: steps.length ? settled : undefined,
-      repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
-      tagged: stores && isAttributed(kind) ? signal => currentTag(stores, kind.name, signal) : undefined,
-    })
-  if (options.maxBytes)
-    for (const server of servers) void keepWithin({ clickhouse: server, maxBytes: options.maxBytes, log, instruments }, signal)
+  return (kind: RecordKind, assignment: Assignment): Pipeline => ({
+    kind,
+    sink,
+    limits,
+    ...('src_address' in kind.fields ? { steps, settled } : { steps: [] }),
+    // Versions of one record replace each other only where they meet.
+    shards: kind.replacing ? 1 : clickhouse.shards,
+    unreadable: (message, error) => unreadable({ bus, log, instruments }, assignment, message, error),
+    repeated: ({ headers }) => instruments.discarded(Number(headers.rows) || 1, 'repeated', { kind: kind.name }),
+    tagged: stores && isAttributed(kind) ? signal => currentTag(stores, kind.name, signal) : undefined,
+  })
+}
+
+/** Keeps servers within their budget and makes edges of spans, in the background. */
+function watchStores({ bus, clickhouse, servers = [], options: { maxBytes } }: Enricher, { log, signal }: ServiceContext): void {
+  const instruments = component('enricher', group)
+  if (maxBytes) for (const server of servers) void keepWithin({ clickhouse: server, maxBytes, log, instruments }, signal)
   if (servers.length) void followSpanEdges({ reader: withSiblings(servers), inserter: clickhouse, bus, group, log }, signal)
-  await using stack = new AsyncDisposableStack()
-  for (const kind of Object.values(kinds)) {
-    const enriched = 'src_address' in kind.fields
-    for (const topic of topicsOf(kind)) stack.use(await bus.subscribe(topic, group, consume(kind, enriched ? steps : [])))
+}
+
+/** Consumes the partitions of a topic, and does something beside the first of them for as long as that takes. */
+function beside(consume: (assignment: Assignment) => Promise<void>, work: (signal: AbortSignal) => Promise<void>) {
+  return async (assignment: Assignment) => {
+    if (assignment.partition !== 0) return consume(assignment)
+    const over = new AbortController()
+    const working = work(AbortSignal.any([assignment.signal, over.signal]))
+    try {
+      await consume(assignment)
+    } finally {
+      over.abort()
+      await working
+    }
   }
+}
+
+/** Attributes again what is asked for, by what is known then. */
+function reattributing({ bus, options }: Enricher, { known, stores }: Parts & { stores: Stores }, { log }: ServiceContext) {
+  const knowledge = { bus, reader: stores.reader, log, days: options.objectDays, identity: options.identity }
   const prepare = async (window: { from: number; to: number }, signal: AbortSignal) => {
-    const added = stores ? await addHistory([objects, identities], stores.reader, window, signal) : 0
-    if (added) log.info({ versions: added }, 'objects that only ClickHouse knew')
+    const { tables, ...opened } = await openHistory(knowledge, window, signal)
+    return { ...opened, steps: stepsOf({ ...known, ...tables }, options) }
   }
-  if (stores)
-    stack.use(await followRequests({ bus, group, stores, steps: () => stepsOf(known, options), prepare, log, ...options.reattribute }))
-  await followed
-}
-
-/** What the steps look things up in; of what is absent nothing is known. */
-interface Known {
-  objects: ObjectTable
-  identities?: IdentityTable
-  places?: Awaited<ReturnType<typeof openMaxmind>>
-  names?: ReturnType<typeof openNames>
-}
-
-/** What is done to every record with two ends, in this order. */
-export const stepsOf = (
-  { objects, identities = new IdentityTable(), places, names = openNames() }: Known,
-  { networks, egress, reachable }: EnrichOptions,
-  told?: Parameters<typeof kubernetes>[1],
-): Step[] => [
-  orientation(objects),
-  kubernetes(objects, { ...told, reachable }),
-  identity(identities, objects),
-  network(networks, { egress, places }),
-  dns(names, objects),
-  vantage(objects),
-]
-
-/** Shows in the metrics how many versions of objects the tables hold. */
-export function observeObjects(objects: ObjectTable): void {
-  meter()
-    .createObservableGauge('weir.enricher.objects', { description: 'Versions of objects in the tables.', unit: '{object}' })
-    .addCallback(result => result.observe(objects.versions))
-}
-
-const mostClocks = 20
-
-/** Shows in the metrics how far objects are known, what that made wait, and which clocks are wrong. */
-export function observeAttribution(objects: ObjectTable, clocks: Pick<Clocks, 'ahead'>) {
-  const behind = meter().createObservableGauge('weir.enricher.objects.behind', {
-    description: 'How long ago all was known that is told of the objects of a cluster.',
-    unit: 's',
-  })
-  behind.addCallback(result => {
-    for (const [cluster, { time }] of objects.heartbeats.clusters) result.observe(Math.max(0, Date.now() - time / 1000) / 1000, { cluster })
-  })
-  const ahead = meter().createObservableGauge('weir.enricher.clock.ahead', {
-    description: `By how much the clock of a reporter is ahead at least: the ${mostClocks} of which it is most.`,
-    unit: 's',
-  })
-  ahead.addCallback(result => {
-    for (const { ahead, ...labels } of clocks.ahead(mostClocks)) result.observe(ahead / 1e6, labels)
-  })
-  const waits = meter().createCounter('weir.enricher.objects.waited', {
-    description: 'How long blocks waited for objects, by whether these came in time.',
-    unit: 'ms',
-  })
-  const provisional = meter().createCounter('weir.enricher.records.provisional', {
-    description: 'Records of which an end may become known better.',
-    unit: '{record}',
-  })
-  return {
-    waited: (ms: number, reached: boolean) => waits.add(ms, { reached: String(reached) }),
-    provisional: (count: number, kind: string) => provisional.add(count, { kind }),
-  }
-}
-
-/** Shows in the metrics how far the readers of each topic are behind; nothing while the bus does not say. */
-export function observeLag(bus: Pick<Bus, 'lag'>): void {
-  const gauge = (name: string, description: string, unit: string) =>
-    meter().createObservableGauge(`weir.bus.lag.${name}`, { description, unit })
-  const gauges = [
-    gauge('messages', 'Messages a group has not read.', '{message}'),
-    gauge('bytes', 'Bytes of them.', 'By'),
-    gauge('age', 'Age of the oldest.', 'ms'),
-  ]
-  meter().addBatchObservableCallback(async result => {
-    for (const { topic, group, messages, bytes, ageMs } of await bus.lag().catch(() => []))
-      for (const [at, value] of [messages, bytes, ageMs].entries()) result.observe(gauges[at], value, { topic, group })
-  }, gauges)
-}
-
-/** Shows in the metrics how many objects say what is not understood of identities. */
-export function observeIdentities(identities: IdentityTable): void {
-  meter()
-    .createObservableGauge('weir.enricher.identities.unsupported', {
-      description: 'Objects that say what is not understood of identities: templates, for the most part.',
-      unit: '{object}',
-    })
-    .addCallback(result => result.observe(identities.unsupported))
-}
-
-interface Reporting {
-  bus: Bus
-  log: Logger
-  instruments: Instruments
-}
-
-/** A message that cannot be read goes whole to the dead letters. */
-async function unreadable(
-  { bus, log, instruments }: Reporting,
-  { topic, partition }: Assignment,
-  message: Delivered,
-  error: Error,
-): Promise<void> {
-  const rows = Number(message.headers.rows) || 1
-  instruments.discarded(rows, 'unreadable', { topic })
-  log.error({ topic, offset: message.offset, rows, error }, 'cannot read a block')
-  const headers = { ...message.headers, stage: 'enricher', topic, partition: String(partition), offset: String(message.offset) }
-  await toDeadLetters(bus, { ...headers, reason: describe(error) }, message.body)
-}
-
-function toDeadLetters(bus: Bus, headers: Record<string, string>, body: Uint8Array): Promise<void> {
-  return bus.publish(deadLetterTopic, [{ headers, body }])
+  const knownSince = () => known.objects.knownSince
+  return followRequests({ bus, group, stores, steps: () => stepsOf(known, options), prepare, knownSince, log, ...options.reattribute })
 }

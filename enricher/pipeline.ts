@@ -61,6 +61,8 @@ export async function enrich(assignment: Assignment, pipeline: Pipeline): Promis
   }
 
   async function take(message: Delivered, read: number): Promise<StoredBlock | undefined> {
+    // ClickHouse has days of its own.
+    if (message.tombstone) return undefined
     if (isControl(message)) {
       tag = later(tag, tagIn(message))
       return undefined

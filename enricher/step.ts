@@ -1,5 +1,5 @@
 import type { Block, Labels } from '../runtime/block/block.ts'
-import type { Column } from '../runtime/block/columns.ts'
+import type { Column } from '../runtime/block/column.ts'
 import { writeLabels } from '../runtime/block/columns.ts'
 import type { RecordKind } from '../schema/record.ts'
 

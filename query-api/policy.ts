@@ -10,8 +10,11 @@ export const asksForPolicy = (by: readonly string[], names: readonly RankingName
 /** Columns needed besides those asked for to tell the policy. */
 export const policyFields = (by: readonly string[], names: readonly RankingName[]) => (asksForPolicy(by, names) ? policyColumns : [])
 
-/** The policy that some view of each denial names, as a column of the table of best views. */
-export const policyOfEdge = `maxIf((${policyColumns.join(', ')}), ${viewColumn('denials')} >= 1) AS policy`
+/** The one policy that views of each denial name, as a column of the table of best views; of several it is not known which denied what. */
+const counts = `${viewColumn('denials')} >= 1`
+const areSeveral = `uniqExactIf((policy_name, policy_namespace), ${counts} AND policy_name != '') > 1`
+const nobody = `(${policyColumns.map(() => "''").join(', ')})`
+export const policyOfEdge = `if(${areSeveral}, ${nobody}, maxIf((${policyColumns.join(', ')}), ${counts})) AS policy`
 
 /** The columns of a row, of which the policy is the one any view of the same denial names where the row itself names none. */
 export const withPolicy = `* REPLACE (${policyColumns.map(replaced).join(', ')})`

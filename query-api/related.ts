@@ -73,7 +73,8 @@ export async function related(query: RelatedQuery, given: Asking): Promise<Relat
       ? relatedKinds.map(kind => lookUp({ kind, conversations }, { ...around, seconds: query.conversation_window }, asking))
       : [],
   )
-  const lists = [...byId, ...byConversation].map(list => list.filter(found => keyOf(found) !== keyOf(record)))
+  const ofConversation = byConversation.map(list => list.filter(found => !conversations.some(one => isOfOthers(found, one))))
+  const lists = [...byId, ...ofConversation].map(list => list.filter(found => keyOf(found) !== keyOf(record)))
   const known = new Map<string, Found>()
   for (const found of lists.flatMap(list => list.slice(0, query.limit))) known.set(keyOf(found), found)
   const related = [...known.values()].sort((a, b) => b.micros - a.micros)
@@ -131,19 +132,36 @@ interface Conversation {
   /** Records it is known from. */
   of: string[]
   ends: readonly [string, number, string, number]
+  /** The pods that had its addresses, as far as these records say. */
+  holders: Map<string, string>
 }
+
+/** The pods a record names for sure, by their addresses. */
+const holdersOf = ({ row }: Found): [address: string, pod: string][] =>
+  ['src', 'dst'].flatMap(end =>
+    row[`${end}_pod`] && row[`${end}_attribution`] !== 'ambiguous'
+      ? [[String(row[`${end}_address`]), `${String(row[`${end}_namespace`])}/${String(row[`${end}_pod`])}`]]
+      : [],
+  )
+
+/** Whether it is of a later or an earlier conversation of the same addresses and ports, when another pod had one of them. */
+const isOfOthers = (found: Found, { id, holders }: Conversation) =>
+  found.conversation === id && holdersOf(found).some(([address, pod]) => (holders.get(address) ?? pod) !== pod)
 
 function conversationsOf(found: readonly Found[]): Conversation[] {
   const known = new Map<string, Conversation>()
   for (const one of found) {
     const { conversation: id, row } = one
     const has = known.get(id)
-    if (has) has.of.push(keyOf(one))
-    else if (id && row.src_port && row.dst_port && row.src_address && row.dst_address && known.size < mostConversations)
+    if (has) {
+      has.of.push(keyOf(one))
+      for (const [address, pod] of holdersOf(one)) if (!has.holders.has(address)) has.holders.set(address, pod)
+    } else if (id && row.src_port && row.dst_port && row.src_address && row.dst_address && known.size < mostConversations)
       known.set(id, {
         id,
         of: [keyOf(one)],
         ends: [String(row.src_address), Number(row.src_port), String(row.dst_address), Number(row.dst_port)],
+        holders: new Map(holdersOf(one)),
       })
   }
   return [...known.values()]

@@ -9,6 +9,7 @@ import type { Meta } from './meta.ts'
 import { type Asking, type Cell, statementSettings } from './query.ts'
 import { readRange } from './range.ts'
 import { writeTime } from './time.ts'
+import { keepingTo } from './visible.ts'
 
 /** What pairs of spans tell of an edge between services. */
 export interface SpanEdge {
@@ -59,19 +60,20 @@ const keysOf = (end: 'src' | 'dst') => endSql(end).map(column => column.split(' 
 /** Edges between services as their spans tell, with where that comes from. Throws FilterError or QueryError. */
 export async function spanEdges(
   { from, to, where }: { from?: string; to?: string; where?: string },
-  { clickhouse, now = Date.now(), signal }: Asking,
+  asking: Asking,
   most: number,
 ): Promise<{ edges: SpanEdge[]; meta: Meta }> {
+  const { clickhouse, now = Date.now(), signal, visible } = await keepingTo(asking)
   const range = readRange({ from, to }, now)
   const aligned = { from: Math.floor(range.from / minute) * minute, to: Math.ceil(range.to / minute) * minute }
   const parameters = new Parameters()
   const filter = parseFilter(where ?? '', fields, now)
-  const condition = filter ? `\n  AND (${filterSql(filter, parameters)})` : ''
+  const conditions = [visible.condition(spanEdge, 'bucket'), filter && `(${filterSql(filter, parameters)})`].filter(Boolean)
   const sql = `SELECT ${[...endSql('src'), ...endSql('dst')].join(', ')},
   ${pairings.map(name => `sumIf(calls, paired = '${name}') AS ${name}`).join(', ')},
   sum(calls) AS requests, sum(errors) AS failed, quantilesDDMerge(0.01, 0.5, 0.95, 0.99)(duration) AS durations
 FROM ${spanEdge.name}
-WHERE bucket >= toDateTime({from:UInt32}, 'UTC') AND bucket < toDateTime({to:UInt32}, 'UTC')${condition}
+WHERE bucket >= toDateTime({from:UInt32}, 'UTC') AND bucket < toDateTime({to:UInt32}, 'UTC')${conditions.map(one => `\n  AND ${one}`).join('')}
 GROUP BY ${[...keysOf('src'), ...keysOf('dst')].join(', ')}
 LIMIT ${most + 1}`
   const params = { ...parameters.values, from: aligned.from / 1e6, to: aligned.to / 1e6 }
@@ -82,6 +84,7 @@ LIMIT ${most + 1}`
     approximate: true,
     estimates: {},
     watermark: null,
+    reattribution: visible.window(spanEdge, aligned),
     lost: 0,
     gaps: 0,
     from: writeTime(aligned.from),

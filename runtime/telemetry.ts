@@ -7,6 +7,7 @@ export const discardReasons = {
   undecodable: 'The collector cannot read it; the message is on the dead-letter topic.',
   too_large: 'The message is larger than its source takes; the sender was told where its protocol can.',
   over_limit: 'A part went over a limit of its source: attributes, series, templates, streams or the length of a text.',
+  over_cardinality: 'A text beyond the distinct ones its field may have in an hour; its record is stored, with __overflow__ in its place.',
   unknown_kind: 'Nothing weir keeps is told by it: a message or metric of another kind.',
   interim: 'An entry about something still going on, which a later one counts.',
   out_of_order: 'A point older than the last of its series, which has what it counted.',

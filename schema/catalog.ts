@@ -16,6 +16,8 @@ export interface Dimension {
   groupable: boolean
   unit?: string
   values?: readonly string[]
+  /** How many distinct texts of a source are kept in an hour; the others are one, `__overflow__`. */
+  distinct?: number
 }
 
 export interface Catalog {
@@ -42,6 +44,7 @@ export function dimensionsOf(kind: KindName): Dimension[] {
     groupable: !['time', 'texts', 'float64', 'numbers', 'attributes'].includes(field.type) && !field.unit,
     unit: field.unit,
     values: field.values,
+    distinct: field.distinct,
   }))
 }
 

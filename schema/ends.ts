@@ -1,11 +1,8 @@
 import { bothEnds } from './field.ts'
 import { attributionReasons, attributions, identityChecks, identitySources } from './vocabulary.ts'
 
-/**
- * Fields of an end that a source may fill and the enricher complete. `claimed` has a bit for each, the first the lowest; stored rows
- * hold these numbers, so the list only grows at its end.
- */
-export const claimableFields = [
+/** Fields of an end that say which object it was, and are completed from that. */
+export const objectEndFields = [
   'namespace',
   'pod',
   'workload',
@@ -15,10 +12,13 @@ export const claimableFields = [
   'node',
   'spiffe_id',
   'spiffe_id_source',
-  'cluster',
-  'entity',
-  'dns_name',
 ] as const
+
+/**
+ * Fields of an end that a source may fill and the enricher complete. `claimed` has a bit for each, the first the lowest; stored rows
+ * hold these numbers, so nothing is put in between, and the list only grows at its end.
+ */
+export const claimableFields = [...objectEndFields, 'cluster', 'entity', 'dns_name'] as const
 
 /** Who the two ends were. What a source says itself (a claim) is completed, never overwritten, by the enricher. */
 export const ends = bothEnds({

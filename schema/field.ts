@@ -35,6 +35,12 @@ export const clickhouseTypes = {
 
 export type ClickHouseType = (typeof clickhouseTypes)[FieldType]
 
+/** In place of a text that is one too many of its field. */
+export const overflow = '__overflow__'
+
+/** Budgets of labels: of words of a protocol, and of names. */
+export const distinctTexts = { few: 1_000, many: 10_000 } as const
+
 export interface Field {
   type: FieldType
   /** One sentence for the reference, the catalogue and the column's comment. */
@@ -51,6 +57,11 @@ export interface Field {
   rollup?: true
   /** Looked up by its value: the table knows which of its granules cannot have it. */
   lookup?: true
+  /**
+   * Of a label that whoever sends traffic can make up: so many distinct texts a source keeps in an hour, and `overflow` in place of all others;
+   * in a rollup each is a row of every edge and minute. Who an end is has no such budget, nor what names ends: what is folded is nobody.
+   */
+  distinct?: number
   /** UCUM unit of a number. */
   unit?: string
 }

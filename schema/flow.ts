@@ -1,4 +1,4 @@
-import { type Fields, type RecordOf, bothEnds } from './field.ts'
+import { type Fields, type RecordOf, bothEnds, distinctTexts } from './field.ts'
 import { ends, provisional, revision } from './ends.ts'
 import {
   directions,
@@ -93,7 +93,7 @@ export const flowFields = {
   end_reason: { type: 'label', about: 'Why the reporter ended its account: closed, active_timeout, idle_timeout…' },
   response_flags: { type: 'label', about: 'What a proxy says went wrong, as its short codes joined by commas: UF, UH, DC…' },
   tls_version: { type: 'label', about: 'Version of TLS between the client and the reporter.' },
-  sni: { type: 'label', about: 'Server name the client asked for in TLS.' },
+  sni: { type: 'label', distinct: distinctTexts.many, about: 'Server name the client asked for in TLS.' },
   out_interface: { type: 'label', about: 'Network interface it left by.' },
   vlan: { type: 'uint16', about: 'VLAN it was seen in.' },
   dscp: { type: 'uint8', about: 'Differentiated services code point.' },
@@ -103,6 +103,10 @@ export const flowFields = {
   policy_namespace: { type: 'label', about: 'Namespace of the policy that decided.', rollup: true },
   policy_name: { type: 'label', about: 'Name of the policy that decided.', rollup: true },
   policy_source: { type: 'label', values: policySources, about: 'Who named the policy.', rollup: true },
+  policy_revision: {
+    type: 'uint32',
+    about: 'Revision of the policy that decided, as the reporter counts those it was told; 0 where it does not say.',
+  },
   policy_match: { type: 'label', about: 'What the policy matched on: l3_only, l3_l4, l4_only, all…' },
   policy_log: { type: 'label', about: 'Log lines of the policies, joined by commas.' },
   allowed_by: { type: 'label', about: 'All policies that allowed it, as kind/namespace/name joined by commas.' },

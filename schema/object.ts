@@ -4,9 +4,11 @@ import type { Fields, RecordOf } from './field.ts'
 export const openEnd = 4_102_444_800_000_000
 
 /**
- * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication), `endpoint` is
- * what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the cluster itself: what is told of its
- * objects is complete up to the `time` of its newest version.
+ * `gateway` and `route` lead traffic (Gateway API), `authentication` says how peers prove who they are (PeerAuthentication,
+ * MeshTLSAuthentication), `endpoint` is what Cilium made of a pod, `identity_rule` gives pods identities (ClusterSPIFFEID). `cluster` is the
+ * cluster itself: what is told of its objects is complete up to the `time` of its newest version. `source` is a source that tells of objects:
+ * it was there at the `time` of its newest version. `history` is what is kept of all this: of what was before its `time`, not everything is
+ * on the bus any more.
  */
 export const objectKinds = [
   'pod',
@@ -24,7 +26,12 @@ export const objectKinds = [
   'identity_rule',
   'trust_domain',
   'cluster',
+  'source',
+  'history',
 ] as const
+
+/** Kinds that are no objects but say how much is known of these. They have one version each, which is never ended. */
+export const knowledgeKinds: readonly ObjectKind[] = ['cluster', 'source', 'history']
 
 export type ObjectKind = (typeof objectKinds)[number]
 

@@ -1,4 +1,5 @@
 import type { ColumnDefinition } from './clickhouse.ts'
+import { spanEdge } from './span-edge.ts'
 import { type KindName, type RecordKind, kinds } from './record.ts'
 
 export const hourSeconds = 3600
@@ -6,6 +7,9 @@ export const hourSeconds = 3600
 /** Kinds whose records can be attributed again. */
 export const attributedKinds = ['flow', 'request', 'span'] as const satisfies KindName[]
 export type AttributedKind = (typeof attributedKinds)[number]
+
+/** Whose rows can be made again: edges with the spans they are made of. */
+export type Redone = AttributedKind | typeof spanEdge.name
 
 /**
  * Rows that were attributed again by one process, and from which hour on. One that was killed in the midst of an hour leaves rows behind
@@ -24,7 +28,7 @@ export interface Copy {
  * before `cleaned` all is removed that shall not be seen. Times are seconds since 1970.
  */
 export interface Reattribution {
-  kind: AttributedKind
+  kind: Redone
   /** Who asked for it knows it by this. */
   id: string
   from: number

@@ -1,5 +1,5 @@
 import { type TableDefinition, rollups, tables } from './clickhouse.ts'
-import type { Field } from './field.ts'
+import { type Field, overflow } from './field.ts'
 import { type Calculation, type Metric, metrics } from './metric.ts'
 import { type Ranking, edgeFields, finerEdgeFields, rankings, viewFields } from './ranking.ts'
 import { type RecordKind, kinds } from './record.ts'
@@ -22,7 +22,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 /** A page: its title, then its parts with an empty line between them. */
 export const page = (title: string, ...parts: readonly string[]) => `${[generated, `# ${title}`, ...parts].join('\n\n')}\n`
 
-function typeOf({ type, values, default: initial }: Field): string {
+function typeOf({ type, values, distinct, default: initial }: Field): string {
+  if (distinct) return `${type}, ${distinct.toLocaleString('en')} an hour`
   if (values) return values.map(value => (value === '' ? 'empty' : code(value))).join(', ')
   return initial === undefined ? type : `${type}, ${initial} when absent`
 }
@@ -50,7 +51,8 @@ export function kindPage(kind: RecordKind): string {
   return page(
     kind.name,
     kind.about,
-    `Version ${kind.version}. Of each field: its type or its values (the first is the default), its unit in UCUM, who fills it, and whether ` +
+    `Version ${kind.version}. Of each field: its type (of a label that senders can make up, how many distinct ones of a source are kept; others are ` +
+      `${code(overflow)}) or its values (the first is the default), its unit in UCUM, who fills it, and whether ` +
       `rollups keep it. Steps are those of the enricher.`,
     table(['field', 'type or values', 'unit', 'about', 'filled by', 'in rollups'], fields),
     '## Tables',
@@ -112,6 +114,8 @@ export function metricsPage(): string {
     'Metrics',
     'A metric is a unit and a calculation over many records. The calculation is that of records; rollups of ' +
       `${rollups.map(({ seconds }) => `${seconds} s`).join(' and ')} hold the same added up.`,
+    'Units are those of UCUM. Over time what is counted is shown per second: the value of a point divided by its seconds; shares and durations are ' +
+      'shown as they are. Bytes and packets are those the reporter counted, times the weight of the record: nothing is added for headers it did not see.',
     table(['metric', 'title', 'of', 'unit', 'golden signal', 'calculation', 'counts', 'about'], [...metrics.values()].map(metricRow)),
     '## Counted once',
     'Several points see one conversation, and each account (a view) is a record of its own. In every interval a metric adds up, of the views of ' +

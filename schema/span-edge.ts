@@ -38,6 +38,11 @@ export const spanEdge = {
       type: 'AggregateFunction(quantilesDD(0.01, 0.5, 0.95, 0.99), UInt64)',
       about: 'Distribution of how long the server took, or the client where there is no server, relative error 1 %.',
     },
+    {
+      name: 'revision',
+      type: 'UInt32',
+      about: 'Which attribution of the ends it is of: 0, or more where its spans were attributed again.',
+    },
   ] satisfies ColumnDefinition[],
   order: ['bucket', 'dst_namespace', 'dst_name', 'src_namespace', 'src_name'],
 } as const

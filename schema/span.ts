@@ -1,5 +1,5 @@
 import { ends, provisional, revision } from './ends.ts'
-import { type Fields, type RecordOf, bothEnds } from './field.ts'
+import { type Fields, type RecordOf, bothEnds, distinctTexts } from './field.ts'
 import { layers, reporterKinds, requestProtocols, spanKinds, spanStatuses } from './vocabulary.ts'
 
 /** One span of a trace. `src_` is who called, `dst_` who was called: the span's own end is `dst_` of a server or consumer, else `src_`. */
@@ -21,19 +21,29 @@ export const spanFields = {
   parent_span_id: { type: 'text', about: 'Span that caused it; empty for the first of a trace.' },
   trace_state: { type: 'text', about: 'W3C tracestate.' },
   kind: { type: 'label', values: spanKinds, about: 'Role of the span in a call.', rollup: true },
-  name: { type: 'label', about: 'Name of the operation.', rollup: true },
+  name: { type: 'label', distinct: distinctTexts.many, about: 'Name of the operation.', rollup: true },
   service_name: { type: 'label', about: 'Service that made the span, as it names itself.', rollup: true },
-  scope: { type: 'label', about: 'Library that made the span.' },
+  scope: { type: 'label', distinct: distinctTexts.many, about: 'Library that made the span.' },
   duration: { type: 'uint64', about: 'How long it took.', unit: 'ns' },
   status: { type: 'label', values: spanStatuses, about: 'Whether the operation worked, as the span says.', rollup: true },
   status_message: { type: 'text', about: 'What the span says of its failure.' },
   protocol: { type: 'label', values: requestProtocols, about: 'Application protocol.', rollup: true },
-  method: { type: 'label', about: 'HTTP or RPC method, or operation of a database or queue.', rollup: true },
-  host: { type: 'label', about: 'Host of the URL.' },
+  method: {
+    type: 'label',
+    distinct: distinctTexts.few,
+    about: 'HTTP or RPC method, or operation of a database or queue.',
+    rollup: true,
+  },
+  host: { type: 'label', distinct: distinctTexts.many, about: 'Host of the URL.' },
   path: { type: 'text', about: 'Path and query of the URL.' },
-  route: { type: 'label', about: 'Route of the server, as a template.' },
+  route: { type: 'label', distinct: distinctTexts.many, about: 'Route of the server, as a template.' },
   status_code: { type: 'uint32', about: 'HTTP or gRPC status.', rollup: true },
-  peer_service: { type: 'label', about: 'Service at the other end, as the span names it.', rollup: true },
+  peer_service: {
+    type: 'label',
+    distinct: distinctTexts.many,
+    about: 'Service at the other end, as the span names it.',
+    rollup: true,
+  },
   request_id: { type: 'text', about: 'X-Request-Id.', lookup: true },
   attributes: { type: 'attributes', about: 'Attributes of the span.' },
   resource: { type: 'attributes', about: 'Attributes of what made the span.' },

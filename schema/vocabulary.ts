@@ -68,6 +68,7 @@ export const attributionReasons = [
   'several_objects',
   'perhaps_ended',
   'stale_objects',
+  'before_history',
   'clock_skew',
   'no_address',
   'no_object',

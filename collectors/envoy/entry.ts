@@ -60,6 +60,7 @@ export class Entry {
   readonly path: Span = { start: 0, end: 0 }
   readonly originalPath: Span = { start: 0, end: 0 }
   readonly requestId: Span = { start: 0, end: 0 }
+  readonly forwardedFor: Span = { start: 0, end: 0 }
   readonly traceId = new TraceId()
   status = 0
   isGrpc = false
@@ -105,7 +106,7 @@ export class Entry {
     this.intermediate = this.isGrpc = false
     this.traceId.clear()
     this.weight = 1
-    for (const span of [this.streamId, this.path, this.originalPath, this.requestId]) span.start = span.end = 0
+    for (const span of [this.streamId, this.path, this.originalPath, this.requestId, this.forwardedFor]) span.start = span.end = 0
     this.grpc = this.grpcHeader = this.grpcTrailer = parts.noGrpc
     this.pairs.clear()
     this.#reading.overLimit = 0

@@ -5,6 +5,7 @@ import type { Reading } from './reading.ts'
 
 const maxPath = 8192
 const maxId = 256
+const maxForwarded = 1024
 
 /** HTTPRequestProperties, from where the cursor is. */
 export function readRequest(entry: Entry, reading: Reading, end: number): void {
@@ -21,6 +22,7 @@ export function readRequest(entry: Entry, reading: Reading, end: number): void {
       if (tag === 26) entry.host = reading.words(start, after, parts.hosts)
       else if (tag === 42) reading.setSpan(entry.path, start, after, maxPath)
       else if (tag === 50) entry.userAgent = reading.words(start, after)
+      else if (tag === 66) reading.setSpan(entry.forwardedFor, start, after, maxForwarded)
       else if (tag === 74) reading.setSpan(entry.requestId, start, after, maxId)
       else if (tag === 82) reading.setSpan(entry.originalPath, start, after, maxPath)
       else if (tag === 106) readPair(entry, reading, parts.requestHeaders, start, after)

@@ -1,4 +1,4 @@
-import { type WrittenText, wordsOfText } from '../../runtime/block/columns.ts'
+import { type WrittenText, wordsOfText } from '../../runtime/block/attributes-column.ts'
 import { textAt } from '../protobuf/cursor.ts'
 
 /** What the value of a header or tag is for. */

@@ -1,4 +1,4 @@
-import type { AttributesColumn } from '../../runtime/block/columns.ts'
+import type { AttributesColumn } from '../../runtime/block/attributes-column.ts'
 import type { Name } from './names.ts'
 
 const most = 32

@@ -155,14 +155,16 @@ export class RequestRows {
 
   #writeAttributes(row: number, entry: Entry, { dryRun }: Decision): void {
     const attributes = this.#attributes
-    const { pairs, upstreamFailure, downstreamFailure, termination, bytes, view } = entry
+    const { pairs, upstreamFailure, downstreamFailure, termination, forwardedFor, bytes, view } = entry
+    const forwarded = forwardedFor.end && bytes.toString('utf8', forwardedFor.start, forwardedFor.end)
     const [upstream, downstream, ended] = [upstreamFailure.texts[0], downstreamFailure.texts[0], termination.words.texts[0]]
-    if (!pairs.size && !upstream && !downstream && !ended && !dryRun) return
+    if (!pairs.size && !upstream && !downstream && !ended && !dryRun && !forwarded) return
     attributes.begin(row)
     if (upstream) attributes.add('upstream_transport_failure_reason', upstream)
     if (downstream) attributes.add('downstream_transport_failure_reason', downstream)
     if (ended) attributes.add('connection_termination_details', ended)
     if (dryRun) attributes.add('dry_run_denied_by', dryRun)
+    if (forwarded) attributes.add('x_forwarded_for', forwarded)
     pairs.write(attributes, bytes, view)
   }
 }

@@ -40,7 +40,7 @@ export function decide({ action, enforced, pending }: FlowKey): Decision {
   const isDenied = action === actions.deny
   const verdict = isDenied ? 'dropped' : action === actions.allow ? 'forwarded' : 'unknown'
   const audited = action === actions.allow ? wouldDeny(pending) : undefined
-  const hit = audited ?? enforced.findLast(one => one.action === action) ?? enforced.at(-1)
+  const hit = audited ?? enforced.findLast(one => one.action === action)
   return {
     verdict: audited ? 'audit' : verdict,
     ...nameOf(hit),

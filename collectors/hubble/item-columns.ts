@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { NumberColumn } from '../../runtime/block/columns.ts'
+import type { NumberColumn } from '../../runtime/block/number-columns.ts'
 import type { Dictionaries, Dictionary } from './dictionary.ts'
 import { type Interner, lineWords, notes } from '../protobuf/interner.ts'
 import type { Texts } from './texts.ts'

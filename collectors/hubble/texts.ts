@@ -4,7 +4,7 @@ import { entities, reservedIdentities } from './vocabulary.ts'
 /** Texts read once and written to label columns many times. */
 export class Texts {
   readonly texts: readonly string[]
-  /** The numeric identity of an endpoint. */
+  /** The numeric identity of an endpoint; the revision of a policy. */
   readonly identity: number
 
   constructor(texts: readonly string[], identity = 0) {
@@ -103,18 +103,20 @@ export function readService(bytes: Buffer, start: number, end: number): Texts {
   return new Texts([namespace ? `${namespace}/${name}` : name])
 }
 
-/** Kind, namespace, name, who says so, and the first three as kind/namespace/name. */
+/** Kind, namespace, name, who says so, and the first three as kind/namespace/name; its number is the revision. */
 export function readPolicy(bytes: Buffer, start: number, end: number): Texts {
   let [name, namespace, kind] = ['', '', '']
+  let revision = 0
   const labels: string[] = []
-  fieldsOf(bytes, start, end, (field, text) => {
+  fieldsOf(bytes, start, end, (field, text, number) => {
     if (field === 1) name = text
     else if (field === 2) namespace = text
     else if (field === 3) labels.push(text)
+    else if (field === 4) revision = number
     else if (field === 5) kind = text
   })
   kind ||= labelled(labels, 'io.cilium.k8s.policy.derived-from')
-  return new Texts([kind, namespace, name, 'dataplane', `${kind}/${namespace}/${name}`])
+  return new Texts([kind, namespace, name, 'dataplane', `${kind}/${namespace}/${name}`], revision)
 }
 
 export function readInterface(bytes: Buffer, start: number, end: number): Texts {

@@ -1,5 +1,5 @@
 import type { BlockBuilder } from '../../runtime/block/builder.ts'
-import type { WideColumn } from '../../runtime/block/columns.ts'
+import type { WideColumn } from '../../runtime/block/number-columns.ts'
 import { setWide, wordsOf } from '../columns.ts'
 import { LabelCodes } from './label-codes.ts'
 import { directionName, endReasonName, protocolName } from './vocabulary.ts'

@@ -1,4 +1,5 @@
-import type { LabelColumn, WideColumn } from '../../runtime/block/columns.ts'
+import type { LabelColumn } from '../../runtime/block/columns.ts'
+import type { WideColumn } from '../../runtime/block/number-columns.ts'
 import { type FlowColumns, mapped, setWhole, writeWords } from './columns.ts'
 import type { CopyName } from './elements.ts'
 import type { Run } from './run.ts'

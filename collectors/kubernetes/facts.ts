@@ -1,25 +1,13 @@
-import type { ObjectVersion } from '../../schema/object.ts'
+import { type ObjectVersion, objectFields } from '../../schema/object.ts'
+
+/** Which version it is, and who told of it when. */
+const ofVersion = ['time', 'source', 'cluster', 'uid', 'valid_from', 'valid_to', 'ended_after'] as const satisfies (keyof ObjectVersion)[]
 
 /** What matters of an object: what a version of it says. */
-export type Facts = Omit<ObjectVersion, 'time' | 'source' | 'cluster' | 'uid' | 'valid_from' | 'valid_to' | 'ended_after'>
+export type Facts = Omit<ObjectVersion, (typeof ofVersion)[number]>
 
-const names = [
-  'kind',
-  'namespace',
-  'name',
-  'addresses',
-  'ports',
-  'host_network',
-  'node',
-  'zone',
-  'workload',
-  'workload_kind',
-  'services',
-  'service_account',
-  'spiffe_id',
-  'labels',
-  'spec',
-] as const satisfies readonly (keyof Facts)[]
+const isFact = (name: string): name is keyof Facts => !ofVersion.some(other => other === name)
+const names = Object.keys(objectFields).filter(isFact)
 
 /** Whether both say the same, but for `besides`. What is left out is as if it were empty. */
 export function sameFacts(a: Facts, b: Facts, besides: readonly (keyof Facts)[] = []): boolean {

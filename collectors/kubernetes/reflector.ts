@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Api, ApiError, SilentError } from './api.ts'
 import type { ApiObject } from './object.ts'
-import { type Resource, pathOf } from './resource.ts'
+import { type Resource, groupOf, pathOf } from './resource.ts'
 
 /** What a reflector does with what it is told. Objects are the API's own and are not kept. */
 export interface Reflected {
@@ -47,6 +47,11 @@ interface List {
   items?: ApiObject[]
 }
 
+/** What the API says of a group (meta/v1 APIGroup), the version it prefers first. */
+interface Group {
+  versions?: readonly { groupVersion: string }[]
+}
+
 interface WatchEvent {
   type: string
   object: ApiObject & { code?: number; message?: string }
@@ -74,6 +79,8 @@ export class Reflector {
   readonly #options: Options
   /** Which of the resource's API versions the server has. */
   #apiVersion: string
+  /** In which of them it is not, as far as they were looked at since it was anywhere. */
+  readonly #missing = new Set<string>()
   /** Ends what is being waited for: the watch, or the pause before the next try. */
   #interrupt = new AbortController()
   #anew = false
@@ -104,7 +111,7 @@ export class Reflector {
         if (signal.aborted) return
         if (this.#interrupt.signal.aborted) continue
         if (this.openedAt >= begun && Date.now() - this.openedAt > wellMs) this.#attempt = 0
-        await this.#pause(this.#fail(error, Math.min(timing.longestRetryMs, timing.firstRetryMs * 2 ** this.#attempt++)))
+        await this.#pause(await this.#fail(error, Math.min(timing.longestRetryMs, timing.firstRetryMs * 2 ** this.#attempt++)))
       } finally {
         if (this.#anew) this.version = ''
         this.#anew = false
@@ -131,6 +138,7 @@ export class Reflector {
       try {
         // The last time in one piece, for which nothing can be too old.
         this.version = await this.#listOnce(anew < mostListsAnew ? objectsAtOnce : undefined)
+        this.#missing.clear()
         return
       } catch (error) {
         const isTooOld = error instanceof ApiError && error.status === 410
@@ -200,26 +208,40 @@ export class Reflector {
   }
 
   /** Notes what went wrong, and says how long to wait, in milliseconds. */
-  #fail(error: unknown, backOffMs: number): number {
+  async #fail(error: unknown, backOffMs: number): Promise<number> {
     const status = error instanceof ApiError ? error.status : 0
     const wasWatch = this.version !== ''
     // The server does not know that version any more, or not yet; or nothing came, as from a version that never was.
     if (error instanceof SilentError || [400, 404, 410, 500, 504].includes(status)) this.version = ''
     if (status === 410 || (wasWatch && error instanceof SilentError)) return jittered(backOffMs)
-    if (status === 404 && this.resource.optional) return this.#lookElsewhere()
+    if (status === 404 && this.resource.optional) return this.#lookElsewhere().catch((other: unknown) => this.#fail(other, backOffMs))
     this.#set(status === 401 || status === 403 ? 'refused' : 'failing', error instanceof Error ? error.message : String(error))
     return Math.max(jittered(backOffMs), error instanceof ApiError ? error.retryAfterMs : 0)
   }
 
   /** Another version of the API may be there; when none is, there are no such objects. */
-  #lookElsewhere(): number {
+  async #lookElsewhere(): Promise<number> {
     const { apiVersions } = this.resource
-    const next = apiVersions.indexOf(this.#apiVersion) + 1
-    this.#apiVersion = apiVersions[next] ?? apiVersions[0]
-    if (next < apiVersions.length) return 0
+    this.#missing.add(this.#apiVersion)
+    const next = apiVersions.find(version => !this.#missing.has(version)) ?? (await this.#unheardOf())
+    this.#apiVersion = next ?? apiVersions[0]
+    if (next) return 0
+    this.#missing.clear()
     if (this.phase !== 'absent') this.#options.reflected.listing(Date.now()).end()
     this.#set('absent')
     return jittered(this.#options.timing.absentMs)
+  }
+
+  /** A version that is newer than we are, or older: what is kept of it is the same. */
+  async #unheardOf(): Promise<string | undefined> {
+    const { api, signal } = this.#options
+    const request = { timeoutMs: listMs, signal: AbortSignal.any([signal, this.#interrupt.signal]) }
+    for (const group of new Set(this.resource.apiVersions.map(groupOf))) {
+      const { versions = [] } = await api.get<Group>(`/apis/${group}`, {}, request).then(({ body }) => body, unlessHidden)
+      const found = versions.find(({ groupVersion }) => !this.#missing.has(groupVersion))
+      if (found) return found.groupVersion
+    }
+    return undefined
   }
 
   #set(phase: Phase, reason?: string): void {
@@ -238,3 +260,9 @@ export class Reflector {
 }
 
 const jittered = (ms: number) => ms * (0.5 + Math.random() / 2)
+
+/** What is not there, or may not be looked at, says nothing. */
+function unlessHidden(error: unknown): Group {
+  if (error instanceof ApiError && [401, 403, 404].includes(error.status)) return {}
+  throw error
+}

@@ -3,7 +3,7 @@ import type { Facts } from './facts.ts'
 import { labelsOf } from './labels.ts'
 import { nodeFacts } from './node.ts'
 import type { ApiObject } from './object.ts'
-import { endpointFacts, gatewayFacts, identityFacts, rulesFacts } from './rules.ts'
+import { calicoFacts, endpointFacts, gatewayFacts, identityFacts, rulesFacts } from './rules.ts'
 import { serviceFacts } from './service.ts'
 import { workloadFacts } from './workload.ts'
 
@@ -23,6 +23,8 @@ export interface Resource {
   beforePods?: boolean
   /** The kind of its records; none are made of what only says something of pods. */
   tells?: ObjectKind
+  /** Rights that are needed besides, as `name` says them. */
+  besides?: readonly string[]
   /** What matters of an object, by itself; nothing when it is not told. */
   facts?(object: ApiObject): Facts | undefined
 }
@@ -58,10 +60,17 @@ const named = (kind: ObjectKind, { metadata = {} }: ApiObject): Facts => ({
 
 const cilium = ['cilium.io/v2']
 /** The second is where they are stored: they are had there when the first is not installed. */
-const calico = ['projectcalico.org/v3', 'crd.projectcalico.org/v3', 'crd.projectcalico.org/v1']
+const calico = ['projectcalico.org/v3', 'crd.projectcalico.org/v1']
 const istio = ['security.istio.io/v1', 'security.istio.io/v1beta1']
 const gateway = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1']
 const linkerd = (...versions: string[]) => versions.map(version => `policy.linkerd.io/${version}`)
+
+/** Policies of Calico that are in tiers: its API shows those of the tiers one may get, and of these those one has rights for under a name of its own. */
+const tiered = (plural: string, kind: string): Resource => ({
+  ...rules(calico, plural, kind),
+  besides: ['tiers.projectcalico.org', `tier.${plural}.projectcalico.org`],
+  facts: object => calicoFacts(kind, object),
+})
 
 /** Everything that is followed. deploy/kubernetes/rbac.yaml gives the rights for exactly this. */
 export const resources: readonly Resource[] = [
@@ -82,8 +91,11 @@ export const resources: readonly Resource[] = [
   rules(cilium, 'ciliumclusterwidenetworkpolicies', 'CiliumClusterwideNetworkPolicy'),
   installed(cilium, 'ciliumidentities', 'CiliumIdentity', { tells: 'identity', facts: identityFacts }),
   installed(cilium, 'ciliumendpoints', 'CiliumEndpoint', { tells: 'endpoint', facts: endpointFacts }),
-  rules(calico, 'networkpolicies', 'NetworkPolicy'),
-  rules(calico, 'globalnetworkpolicies', 'GlobalNetworkPolicy'),
+  tiered('networkpolicies', 'NetworkPolicy'),
+  tiered('globalnetworkpolicies', 'GlobalNetworkPolicy'),
+  tiered('stagednetworkpolicies', 'StagedNetworkPolicy'),
+  tiered('stagedglobalnetworkpolicies', 'StagedGlobalNetworkPolicy'),
+  { ...tiered('stagedkubernetesnetworkpolicies', 'StagedKubernetesNetworkPolicy'), besides: undefined },
   rules(istio, 'authorizationpolicies', 'AuthorizationPolicy'),
   rules(istio, 'peerauthentications', 'PeerAuthentication', 'authentication'),
   installed(gateway, 'gateways', 'Gateway', { tells: 'gateway', facts: object => gatewayFacts('Gateway', object) }),
@@ -91,6 +103,8 @@ export const resources: readonly Resource[] = [
   rules(linkerd('v1beta3', 'v1beta2', 'v1beta1'), 'servers', 'Server'),
   rules(linkerd('v1beta1'), 'serverauthorizations', 'ServerAuthorization'),
   rules(linkerd('v1alpha1'), 'authorizationpolicies', 'AuthorizationPolicy'),
+  rules(linkerd('v1alpha1'), 'meshtlsauthentications', 'MeshTLSAuthentication', 'authentication'),
+  rules(linkerd('v1alpha1'), 'networkauthentications', 'NetworkAuthentication', 'authentication'),
   rules(['consul.hashicorp.com/v1alpha1'], 'serviceintentions', 'ServiceIntentions'),
   rules(['spire.spiffe.io/v1alpha1'], 'clusterspiffeids', 'ClusterSPIFFEID', 'identity_rule'),
 ]

@@ -22,6 +22,20 @@ export function rulesFacts(kind: ObjectKind, apiKind: string, object: RuleObject
   }
 }
 
+const ofCalico = 'projectcalico.org/metadata'
+
+/**
+ * A policy of Calico as people know it. Where it is stored, its name says the tier even where that is the default one, and what people gave
+ * it of name and labels is in an annotation (ConvertCalicoResourceToK8sResource of libcalico-go).
+ */
+export function calicoFacts(apiKind: string, object: RuleObject): Facts {
+  const facts = rulesFacts('network_policy', apiKind, object)
+  if (!object.apiVersion?.startsWith('crd.')) return facts
+  const { name, labels } = JSON.parse(object.metadata?.annotations?.[ofCalico] ?? '{}') as NonNullable<ApiObject['metadata']>
+  const plain = facts.name?.replace(/^default\./, '')
+  return { ...facts, name: name || plain, labels: labels ? labelsOf(labels) : facts.labels }
+}
+
 interface GatewayObject extends RuleObject {
   status?: { addresses?: readonly { value?: string }[] }
 }

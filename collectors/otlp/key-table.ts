@@ -1,4 +1,4 @@
-import { type WrittenText, wordsOfText } from '../../runtime/block/columns.ts'
+import { type WrittenText, wordsOfText } from '../../runtime/block/attributes-column.ts'
 import { noNumber, numberOf } from './keys.ts'
 
 /** The key of an attribute. */

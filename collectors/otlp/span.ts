@@ -1,4 +1,4 @@
-import type { AttributesColumn } from '../../runtime/block/columns.ts'
+import type { AttributesColumn } from '../../runtime/block/attributes-column.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { Cursor } from '../protobuf/cursor.ts'
 import { anyText, cutBytes, signedText } from './any-value.ts'

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe } from '../../runtime/log.ts'
 import type { ObjectVersion } from '../../schema/object.ts'
 import { parseAddress } from '../address.ts'
+import { ForgottenError } from '../objects.ts'
 import type { ObjectSourceContext } from '../source.ts'
 import type { AdminSvid } from './connection.ts'
 import { Ledger } from './ledger.ts'
@@ -52,6 +53,8 @@ export async function follow({ server, everyMs, tell }: Following, context: Obje
       state = stateOf(state, snapshot, began)
     } catch (error) {
       if (signal.aborted) return
+      // Some of it may have been told: the bus knows.
+      if (error instanceof ForgottenError) ledgers = undefined
       if (!state.reason || !state.polled) log.warn({ address: text, error }, 'cannot ask SPIRE, trying again')
       state = { ...state, reason: describe(error) }
     }

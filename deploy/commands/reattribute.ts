@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import type { Report } from '../../enricher/reattribution/run.ts'
+import type { Report } from '../../enricher/reattribution/running.ts'
 import { type Asked, type Told, requestMessage, toldIn } from '../../enricher/reattribution/request.ts'
 import { readTime, timeForms, writeTime } from '../../query-api/time.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'

@@ -1,6 +1,8 @@
 import { countLate } from '../../enricher/edges/edges.ts'
-import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/main.ts'
+import { countRemoved } from '../../enricher/history/keep.ts'
+import { observeAttribution, observeIdentities, observeLag, observeObjects } from '../../enricher/observe.ts'
 import { IdentityTable } from '../../enricher/tables/identities.ts'
+import { unsharedNames } from '../../enricher/shared-names.ts'
 import { openNames } from '../../enricher/tables/names.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import { busInstruments } from '../../runtime/bus/instruments.ts'
@@ -22,13 +24,16 @@ function useInstruments(): void {
   observeObjects(new ObjectTable())
   const names = openNames({ max_names: 1 })
   for (const address of ['a', 'b']) names.learn('', address, { name: '', time: 0, ttl: 0 })
+  unsharedNames()(1)
   observeIdentities(new IdentityTable())
   countLate(1)
   const objects = new ObjectTable()
   objects.heartbeats.beat('', 0)
   const attribution = observeAttribution(objects, { ahead: () => [{ source: '', cluster: '', reporter: '', ahead: 0 }] })
   attribution.waited(1, true)
-  attribution.provisional(1, '')
+  countRemoved()(1)
+  attribution.counters.provisional(1, '')
+  attribution.counters.forgotten(1, '')
   observeLag({ lag: async () => [{ topic: '', group: '', messages: 0, bytes: 0, ageMs: 0 }] })
 }
 

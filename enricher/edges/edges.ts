@@ -27,9 +27,10 @@ export const settleSeconds = 300
 /** Windows further back are not made any more. */
 const oldestSeconds = 86_400
 const everyMs = 10_000
+const lookEveryMs = 1_000
 const minutes = rollupTable(kinds.span, { suffix: '1m' })
 /** An error in the midst of an answer is an error, not an answer cut short. */
-const statementSettings = { max_execution_time: 300, wait_end_of_query: 1 } as const
+export const statementSettings = { max_execution_time: 300, wait_end_of_query: 1 } as const
 
 /** Makes the edges of each window out of its spans once these have come, until the signal is aborted. */
 export async function followSpanEdges(options: SpanEdges, signal: AbortSignal): Promise<void> {
@@ -64,7 +65,24 @@ export function countLate(count: number): void {
  * beginning: whoever makes them again, after a crash or beside another enricher, changes nothing.
  */
 export async function makeSpanEdges(options: SpanEdges, signal?: AbortSignal, progress: Progress = {}): Promise<number> {
-  const end = await dueUntil(options)
+  return makeUntil(await dueUntil(options), options, signal, progress)
+}
+
+/**
+ * Resolves when the edges of all windows that end by then, in seconds, have been made, by whomever: what others that are at them still come
+ * to is a repeat. Calls `onWait` now and then until they are due.
+ */
+export async function untilMade(options: SpanEdges, end: number, signal: AbortSignal, onWait: () => void): Promise<void> {
+  for (const progress: Progress = {}; ;) {
+    const due = await dueUntil(options)
+    await makeUntil(due, options, signal, progress)
+    if (due >= end) return
+    onWait()
+    await sleep(lookEveryMs, undefined, { signal })
+  }
+}
+
+async function makeUntil(end: number, options: SpanEdges, signal: AbortSignal | undefined, progress: Progress): Promise<number> {
   progress.last = Math.max(progress.last ?? 0, await lastMade(options, signal))
   for (let made = 0; ; made++) {
     const start = await nextWindow(options, progress.last, end, signal)
@@ -79,8 +97,11 @@ async function dueUntil({ bus, group, now = Date.now }: SpanEdges): Promise<numb
   const asked = now()
   const waiting = (await bus.lag()).filter(lag => lag.group === group && topicsOf(kinds.span).includes(lag.topic))
   const behindMs = Math.max(0, ...waiting.map(({ ageMs }) => ageMs))
-  return Math.floor((asked - behindMs) / 1000) - settleSeconds - reachSeconds
+  return dueAt((asked - behindMs) / 1000)
 }
+
+/** Windows that have ended by then are due at a time, both in seconds. */
+export const dueAt = (seconds: number) => Math.floor(seconds) - settleSeconds - reachSeconds
 
 async function lastMade(options: SpanEdges, signal?: AbortSignal): Promise<number> {
   const { now = Date.now } = options
@@ -107,7 +128,11 @@ async function makeWindow(options: SpanEdges, start: number, signal?: AbortSigna
   const { reader, inserter, log } = options
   const state = await readState({ reader }, 'span', signal)
   const seen = state && seenSql(state, 'time')
-  const answer = await reader.stream(`${edgesSql(seen)} FORMAT Native`, { params: { from: start }, settings: statementSettings, signal })
+  const answer = await reader.stream(`${edgesSql({ seen })} FORMAT Native`, {
+    params: { from: start },
+    settings: statementSettings,
+    signal,
+  })
   const block = await buffer(answer)
   // Edges are few, and always in one shard: a repeat goes where the first went, had shards been added since.
   await inserter.insertNative(spanEdge.name, [block], { token: `${spanEdge.name}:${start}`, shard: 0, signal })

@@ -18,6 +18,9 @@ const peer = `cityHash64('peer', ${peerOf.slice(0, -2).join(', ')})`
 /** Where the condition on spans that shall be seen stands, while some are attributed again. */
 const seenHere = '/* seen */'
 
+/** Where the revision of the edges stands. */
+const revisionHere = '/* revision */'
+
 const source = `span
 WHERE time >= {from:DateTime('UTC')} - ${reachSeconds} AND time < {from:DateTime('UTC')} + ${windowSeconds + reachSeconds} AND trace_id != '' AND span_id != '' ${seenHere}`
 
@@ -127,12 +130,16 @@ function text(value: string): string {
 /** Cluster and protocol are those of the span that was called, or of the client that is alone. */
 const teller = `if(paired = 'client_only', source.names, target.names)`
 
-/** The edges of the window that begins at `{from:DateTime('UTC')}`, with the columns of the table; `seen` is a condition on the spans. */
-export const edgesSql = (seen?: string) => statement.replaceAll(seenHere, seen ? `AND ${seen}` : '')
+/**
+ * The edges of the window that begins at `{from:DateTime('UTC')}`, with the columns of the table, as of a revision; `seen` is a condition on
+ * the spans.
+ */
+export const edgesSql = ({ seen, revision = 0 }: { seen?: string; revision?: number } = {}) =>
+  statement.replaceAll(seenHere, seen ? `AND ${seen}` : '').replace(revisionHere, String(revision))
 
 const statement = `WITH naming AS (${naming})
 SELECT bucket, ${teller}.${nameFields.length + 1} AS cluster, paired, messaging, ${teller}.${nameFields.length + 2} AS protocol,
-  ${[...named('source.names', 'src'), ...named('target.names', 'dst')].join(', ')}, calls, errors, duration
+  ${[...named('source.names', 'src'), ...named('target.names', 'dst')].join(', ')}, calls, errors, duration, toUInt32(${revisionHere}) AS revision
 FROM (${added}) AS added
 JOIN naming AS source ON source.number = added.src
 JOIN naming AS target ON target.number = added.dst

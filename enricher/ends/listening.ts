@@ -109,6 +109,20 @@ export class Listening {
     for (const held of this.#heldBy(version.cluster, version.uid)) if (held.key === key) held.to = version.valid_to ?? Infinity
   }
 
+  /** Forgets an entity, whose number is given again. `name` is cluster/namespace/name of a service. */
+  forget(entity: number, cluster: string, name: string): void {
+    for (const known of [this.#ports, this.#targets, this.#services, this.#external]) known.delete(entity)
+    if (!this.#isService[entity]) return
+    if (this.#named.get(name)?.service === entity) this.#named.delete(name)
+    const ports = this.#nodePorts.get(cluster)
+    for (const [port, held] of ports ?? []) {
+      if (!held.some(({ service }) => service === entity)) continue
+      const others = held.filter(({ service }) => service !== entity)
+      if (others.length) ports!.set(port, others)
+      else ports!.delete(port)
+    }
+  }
+
   #heldBy(cluster = '', uid = ''): Held[] {
     return [...(this.#nodePorts.get(cluster)?.values() ?? [])].flat().filter(held => held.uid === uid)
   }

@@ -1,4 +1,5 @@
 import type { attributionReasons } from '../../schema/vocabulary.ts'
+import { nearby } from '../judge.ts'
 import type { Draft } from '../step.ts'
 import { type AddressTable, doubts, entityOf, isCrowd, notFound } from '../tables/address-table.ts'
 import type { Attribute, ObjectTable } from '../tables/objects.ts'
@@ -122,6 +123,14 @@ export function resolverOf(objects: ObjectTable, reachable: Reachable = {}) {
 
     const crowdOf = (entities: readonly number[]) => numberOf({ entities, reason: entities.length > 1 ? 'several_objects' : 'object' })
 
+    /** Whether it may be a pod of a neighbour that nobody has told of yet. */
+    function mayComeElsewhere(row: number, { cluster, addresses }: Where): boolean {
+      return neighboursOf(cluster).some(
+        ({ cluster, isFlat }) =>
+          isFlat && objects.heartbeats.upTo(cluster) !== Infinity && objects.neighbourhoods.has(cluster, addresses, row * 4),
+      )
+    }
+
     /** What exactly one of the neighbours has. */
     function elsewhere(row: number, where: Where): number {
       const found = neighboursOf(where.cluster).flatMap(neighbour => {
@@ -133,7 +142,7 @@ export function resolverOf(objects: ObjectTable, reachable: Reachable = {}) {
         )
         return reached.length ? [{ cluster: neighbour.cluster, entities: reached, doubt: doubtOf(answer, table) }] : []
       })
-      if (!found.length) return notFound.unknown
+      if (!found.length) return mayComeElsewhere(row, where) ? nearby : notFound.unknown
       if (found.length > 1) return crowdOf(found.flatMap(({ entities }) => entities))
       const [{ cluster, entities, doubt }] = found
       const resolved = among(entities, portAt()(row), { cluster, time: where.time }) ?? crowdOf(entities)

@@ -1,5 +1,6 @@
 import type { Draft } from '../step.ts'
-import type { Decision, Given } from '../tables/identities.ts'
+import type { Given } from '../tables/identities.ts'
+import type { Decision } from './standing.ts'
 
 /** The decisions on an end, and which row has which. */
 export interface Decided {

@@ -21,7 +21,7 @@ export function undemonstrated(draft: Draft, src: Decided, dst: Decided): Readon
     const demand = dst.decisions[dst.codes[row]].standing?.demand
     if (!demand || ids.codes[row] !== unproven || openPorts.has(ports[row]) || !isAsked(row)) continue
     const { given, standing } = src.decisions[src.codes[row]]
-    const isStranger = standing?.known ? !standing.meshed && !standing.candidates.length : isOutside(row)
+    const isStranger = standing?.known ? !standing.meshed && !standing.unsure && !standing.candidates.length : isOutside(row)
     const policy = isStranger && !given ? (demand.ports.get(ports[row]) ?? demand.by) : ''
     if (policy) policies.set(row, policy)
   }

@@ -1,5 +1,6 @@
 import type { ObjectVersion } from '../../schema/object.ts'
-import type { Pod } from './pod.ts'
+import { type Pod, labelsOf } from './pod.ts'
+import type { TemplateNode } from './template/fields.ts'
 import { readSpiffeId } from './spiffe-id.ts'
 
 /** What of a registration entry of SPIRE decides who gets its SPIFFE ID. */
@@ -50,7 +51,7 @@ export function entryOf({ cluster = '', spiffe_id = '', labels = [], spec = '{}'
 }
 
 /** Whether all selectors of an entry are among those of a pod. */
-export function fits({ selectors, others }: Entry, own: ReadonlySet<string>): Fit {
+export function fits({ selectors, others }: Pick<Entry, 'selectors' | 'others'>, own: ReadonlySet<string>): Fit {
   if (!selectors.length) return 'no'
   let unknown = others.length > 0
   for (const selector of selectors) {
@@ -68,20 +69,38 @@ export function rarest(selectors: readonly string[]): string {
   return selectors.filter(text => checked.test(text)).sort((a, b) => rank(a) - rank(b))[0] ?? ''
 }
 
-export interface Node {
-  name: string
-  uid: string
-  labels: ReadonlyMap<string, string>
+export interface Node extends TemplateNode {
+  cluster: string
+}
+
+interface NodeSpec {
+  podCIDRs?: readonly string[]
+  providerID?: string
+}
+
+/** A node of Kubernetes; without what its `spec` says where that is no JSON. */
+export function nodeOf(version: ObjectVersion): Node {
+  const { cluster = '', name = '', uid = '' } = version
+  const { podCIDRs, providerID = '' } = nodeSpecOf(version)
+  return { cluster, name, uid, labels: labelsOf(version), ...(podCIDRs && { podCidr: podCIDRs[0] ?? '', providerId: providerID }) }
+}
+
+function nodeSpecOf({ spec }: ObjectVersion): NodeSpec {
+  try {
+    return JSON.parse(spec || '{}') as NodeSpec
+  } catch {
+    return {}
+  }
 }
 
 /** Whether an agent that is called `parent` may be on the node; true where that cannot be told. */
-export function mayBeOn(parent: string, node: Node | undefined, aliases: readonly Entry[]): boolean {
+export function mayBeOn(parent: string, node: TemplateNode | undefined, aliases: readonly Entry[]): boolean {
   const uid = /^\/spire\/agent\/k8s_p?sat\/[^/]+\/([^/]+)$/.exec(readSpiffeId(parent)?.path ?? '')?.[1]
   if (uid) return !node || node.uid === uid
   return !node || !aliases.length || aliases.some(alias => isAlias(alias, node))
 }
 
-function isAlias({ others }: Entry, { uid, name, labels }: Node): boolean {
+function isAlias({ others }: Entry, { uid, name, labels }: TemplateNode): boolean {
   return others.every(selector => {
     const [, key, value] = /^k8s_p?sat:agent_node_(uid|name|label):(.*)$/.exec(selector) ?? []
     if (key === 'uid') return value === uid

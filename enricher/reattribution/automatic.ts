@@ -1,7 +1,10 @@
 import { rollupTable } from '../../schema/clickhouse.ts'
 import { type AttributedKind, attributedKind, attributedKinds, hourSeconds, seenSql } from '../../schema/reattribution.ts'
+import { spanEdge } from '../../schema/span-edge.ts'
 import { sumOf } from './changes.ts'
-import { type Running, reattribute, wouldChange } from './run.ts'
+import { wouldChange } from './dry-run.ts'
+import { reattribute } from './run.ts'
+import type { Running } from './running.ts'
 import { readStates } from './store.ts'
 
 /** Looks for records that were stored provisionally and are known better now. */
@@ -11,6 +14,11 @@ export interface Automatic {
 
 /** What is not known better after so long stays as it is. */
 const longestSeconds = 86_400
+
+export interface Looking extends Running {
+  /** Hours that began before are left alone: of their objects not all is known any more. Microseconds; all are known when absent. */
+  knownSince?(): number
+}
 
 interface Hour {
   kind: AttributedKind
@@ -23,7 +31,7 @@ const nameOf = ({ kind, hour }: Hour) => `${kind}/${hour}`
  * Which hours have such records the rollups say, so that nothing is forgotten with a process. An hour that would not change is looked at
  * again after twice as long.
  */
-export function openAutomatic(running: Running, everyMs: number): Automatic {
+export function openAutomatic(running: Looking, everyMs: number): Automatic {
   const waits = new Map<string, { until: number; ms: number }>()
 
   async function changing(hours: readonly Hour[], signal: AbortSignal): Promise<Hour[]> {
@@ -75,19 +83,21 @@ export function openAutomatic(running: Running, everyMs: number): Automatic {
   }
 }
 
-/** What somebody began and did not finish. */
+/** What somebody began and did not finish; edges with their spans. */
 async function goOn(running: Running, signal: AbortSignal): Promise<void> {
-  for (const { done, ...request } of await readStates(running.stores, signal)) if (!done) await reattribute(request, running, signal)
+  for (const { done, kind, ...request } of await readStates(running.stores, signal))
+    if (!done && kind !== spanEdge.name) await reattribute({ kind, ...request }, running, signal)
 }
 
-async function provisionalHours({ stores }: Running, signal: AbortSignal): Promise<Hour[]> {
+async function provisionalHours({ stores, knownSince = () => 0 }: Looking, signal: AbortSignal): Promise<Hour[]> {
+  const since = Math.ceil(Math.max(0, knownSince() / 1e6))
   const states = await readStates(stores, signal)
   const select = attributedKinds.map(kind => {
     const state = states.find(one => one.kind === kind)
     const seen = (state && seenSql(state, 'bucket')) ?? '1'
     const table = rollupTable(attributedKind(kind), { suffix: '1m' })
     return `SELECT DISTINCT '${kind}' AS kind, toUnixTimestamp(toStartOfHour(bucket)) AS hour FROM ${table}
-WHERE provisional AND bucket >= now() - ${longestSeconds} AND ${seen}`
+WHERE provisional AND bucket >= now() - ${longestSeconds} AND toUnixTimestamp(toStartOfHour(bucket)) >= ${since} AND ${seen}`
   })
   return (await stores.reader.query<Hour>(`SELECT kind, hour FROM (${select.join(' UNION ALL ')}) ORDER BY kind, hour`, { signal })).rows
 }

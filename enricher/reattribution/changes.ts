@@ -49,3 +49,7 @@ function pairOf(draft: Draft, name: string): Pair {
 
 /** How many ends changed. */
 export const sumOf = (changes: Changes) => Object.values(changes).reduce((sum, count) => sum + count, 0)
+
+export function addTo(all: Changes, more: Changes): void {
+  for (const [change, count] of Object.entries(more)) all[change] = (all[change] ?? 0) + count
+}

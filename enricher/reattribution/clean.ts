@@ -1,22 +1,20 @@
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
 import { firstThatWorks } from '../../runtime/clickhouse/failover.ts'
-import { rollupTable, rollups } from '../../schema/clickhouse.ts'
 import { storedTable } from '../../schema/cluster.ts'
 import type { Reattribution } from '../../schema/reattribution.ts'
-import type { RecordKind } from '../../schema/record.ts'
 import { hiddenIn } from './sql.ts'
 import { type Stores, persist } from './store.ts'
+import type { Subject } from './subject.ts'
 
 /** A statement that removes rows has removed them everywhere when it ends. */
 const settings = { lightweight_deletes_sync: '2', max_execution_time: 0 } as const
 
-/** Removes what shall not be seen any more of hours before `to`, from records and rollups. It may be repeated. */
+/** Removes what shall not be seen any more of hours before `to`, from all tables. It may be repeated. */
 export async function removeHidden(
-  { kind, stores, signal }: { kind: RecordKind; stores: Stores; signal: AbortSignal },
+  { tables, stores, signal }: Pick<Subject, 'tables'> & { stores: Stores; signal: AbortSignal },
   state: Reattribution,
   to: number,
 ): Promise<void> {
-  const tables = [{ name: kind.name, time: 'time' }, ...rollups.map(rollup => ({ name: rollupTable(kind, rollup), time: 'bucket' }))]
   for (const replicas of await stores.shards())
     for (const { name, time } of tables)
       await persist(() => firstThatWorks(replicas, server => removeFrom(server, name, hiddenIn(state, to, time), signal)), signal)

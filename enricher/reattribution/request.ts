@@ -1,6 +1,6 @@
 import type { Message } from '../../runtime/bus/bus.ts'
 import { attributedKinds, hourSeconds } from '../../schema/reattribution.ts'
-import type { Progress, Request } from './run.ts'
+import type { Progress, Request } from './running.ts'
 
 /** What is asked for: to attribute records again, or only to say what that would change. */
 export interface Asked extends Request {

@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BlockBuilder } from '../../runtime/block/builder.ts'
 import { type ClickHouse, ClickHouseError, type Inserter } from '../../runtime/clickhouse/client.ts'
-import { type AttributedKind, type Reattribution, currentSql, reattributionOf, reattributionTable } from '../../schema/reattribution.ts'
+import {
+  type AttributedKind,
+  type Reattribution,
+  type Redone,
+  currentSql,
+  reattributionOf,
+  reattributionTable,
+} from '../../schema/reattribution.ts'
 import type { RecordKind } from '../../schema/record.ts'
 import type { Tag } from '../tag.ts'
 
@@ -39,7 +46,7 @@ export async function readStates({ reader }: Pick<Stores, 'reader'>, signal?: Ab
   return rows.map(reattributionOf)
 }
 
-export const readState = async (stores: Pick<Stores, 'reader'>, kind: AttributedKind, signal?: AbortSignal) =>
+export const readState = async (stores: Pick<Stores, 'reader'>, kind: Redone, signal?: AbortSignal) =>
   (await readStates(stores, signal)).find(state => state.kind === kind)
 
 /** Which rows of a kind are to be marked now. */

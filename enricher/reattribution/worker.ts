@@ -2,12 +2,14 @@ import type { Assignment, Bus, Delivered } from '../../runtime/bus/bus.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
 import { component } from '../../runtime/telemetry.ts'
 import { reattributionTopic } from '../../schema/reattribution.ts'
-import { type Automatic, openAutomatic } from './automatic.ts'
+import { type Automatic, type Looking, openAutomatic } from './automatic.ts'
 import { type Asked, type Told, isLook, lookMessage, progressMessage, requestIn } from './request.ts'
-import { type Report, type Running, reattribute, wouldChange } from './run.ts'
+import { wouldChange } from './dry-run.ts'
+import { reattribute } from './run.ts'
+import type { Report, Running } from './running.ts'
 import { SupersededError } from './store.ts'
 
-export interface Worker extends Omit<Running, 'onProgress' | 'bus'> {
+export interface Worker extends Omit<Looking, 'onProgress' | 'bus'> {
   bus: Bus
   log: Logger
   /** How often to look for records that were stored provisionally and are known better now; never when absent. */
@@ -24,7 +26,7 @@ const lateMs = 60_000
  * enricher at a time, and to another when that one is gone.
  */
 export function followRequests(worker: Worker): Promise<AsyncDisposable> {
-  // Of the last day the bus has all there is.
+  // It keeps to what tables know.
   const automatic = worker.everyMs ? openAutomatic({ ...worker, prepare: undefined }, worker.everyMs) : undefined
   return worker.bus.subscribe(reattributionTopic, worker.group, assignment => consume(assignment, worker, automatic))
 }

@@ -10,7 +10,7 @@ type End = 'src' | 'dst'
 
 /**
  * The name of an end outside, where the source knows none: the one that the other end had got its address for, by the answers of DNS that
- * some source saw. Answers are known to the process that saw them, and from then on: a flow that is stored before the answer has no name.
+ * some source saw. Answers are known from when they were read on, by other enrichers a moment later: a flow that is stored before has no name.
  */
 export function dns(names: NameTable, objects: ObjectTable): Step {
   const complete = completeFrom(names)

@@ -4,7 +4,8 @@ import { undemonstrated } from '../identity/demand.ts'
 import { Stretch } from '../identity/stretch.ts'
 import type { Draft, Step } from '../step.ts'
 import { Combinations } from '../tables/combinations.ts'
-import type { Decision, IdentityTable, Standing } from '../tables/identities.ts'
+import type { Decision, Standing } from '../identity/standing.ts'
+import type { IdentityTable } from '../tables/identities.ts'
 import type { ObjectTable } from '../tables/objects.ts'
 
 /** What a row says of an end that decides about its identity. */
@@ -64,6 +65,7 @@ function decideBy(identities: IdentityTable, objects: ObjectTable) {
     const numbers = identities.hasNumbers ? block.numbers(`${end}_identity`) : undefined
     const times = block.words('time')
     const podsOf = places(identities)
+    const knownSince = objects.knownSince
     const decisions: Decision[] = []
     if (since.length < block.rows) [since, until] = [new Float64Array(block.rows), new Float64Array(block.rows)]
     const codeOf: number[] = []
@@ -83,10 +85,12 @@ function decideBy(identities: IdentityTable, objects: ObjectTable) {
         const cluster = claimed && identities.knows(claimed) ? claimed : reporter
         const pod = podsOf(cluster, namespaces.keys[namespaces.codes[row]])?.get(pods.keys[pods.codes[row]])
         const id = ids.keys[ids.codes[row]]
-        const decision = judge({ reporter, cluster, pod, id, shown, entity, number, time })
+        // Of what is forgotten nothing can be said.
+        const isKnown = time >= knownSince
+        const decision = isKnown ? judge({ reporter, cluster, pod, id, shown, entity, number, time }) : nothing
         code = codeOf[combination] = decisions.push(decision) - 1
-        since[code] = decision.stretch.from
-        until[code] = decision.stretch.to
+        since[code] = isKnown ? Math.max(decision.stretch.from, knownSince) : -Infinity
+        until[code] = isKnown ? decision.stretch.to : knownSince
       }
       codes[row] = code
     }

@@ -8,7 +8,7 @@ import { type Gathered, append, gatherFrom, pick, valuesOf } from '../gather.ts'
 import { type Verdict, judgeBy, nearby, noAddress } from '../judge.ts'
 import type { Draft, Step } from '../step.ts'
 import { isCrowd, notFound } from '../tables/address-table.ts'
-import { Clocks, type Moments } from '../tables/clocks.ts'
+import { Clocks, type Moments, mostHidden } from '../tables/clocks.ts'
 import { Combinations } from '../tables/combinations.ts'
 import type { Attribute, ObjectTable } from '../tables/objects.ts'
 
@@ -49,15 +49,23 @@ export interface KubernetesOptions {
   clocks?: Clocks
   /** Told how many records of a kind may become known better. */
   provisional?(count: number, kind: string): void
+  /** Told how many records of a kind were made before all that is still known of objects. */
+  forgotten?(count: number, kind: string): void
   /** Which clusters reach each other's addresses. */
   reachable?: Reachable
 }
+
+/** What is known of the objects of a time: all, not yet all, or not all any more. */
+const knowledge = { whole: 0, stale: 1, forgotten: 2 } as const
 
 /**
  * Who the two ends were at the time of the record, by cluster and address. What the source claims of an end is first-hand and
  * stays; what it leaves out is completed from the object that had the address then; where both speak and differ, that is said.
  */
-export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provisional: counted, reachable }: KubernetesOptions = {}): Step {
+export function kubernetes(
+  objects: ObjectTable,
+  { clocks = new Clocks(), provisional: counted, forgotten: countForgotten, reachable }: KubernetesOptions = {},
+): Step {
   const seen = new Combinations()
   const situations = new Combinations()
   const resolver = resolverOf(objects, reachable)
@@ -74,9 +82,9 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     return moments
   }
 
-  function attribute(draft: Draft, end: 'src' | 'dst', provisional: Uint8Array): Decision {
+  function attribute(draft: Draft, end: 'src' | 'dst', { provisional, isOld }: { provisional: Uint8Array; isOld: boolean }): Decision {
     const { given, bits } = claimsOf(draft, end)
-    const decision = decide(draft, end, given)
+    const decision = decide(draft, end, given, isOld)
     const { codes, entities, verdicts } = decision
     const columns = withLent(gather(entities, codes), decision)
     for (const name of completed) complete(draft, `${end}_${name}`, given.get(name), columns(name))
@@ -99,7 +107,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
   }
 
   /** For each row the number of its judgement. Rows with the same claim and the same object share one. */
-  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>): Decision {
+  function decide(draft: Draft, end: 'src' | 'dst', given: ReadonlyMap<string, Given>, isOld: boolean): Decision {
     const { block } = draft
     const { times, reporters, earliest, latest } = momentsOf(draft)
     const clusters = clustersOf(draft, given.get('cluster'))
@@ -110,6 +118,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     // Of one cluster, and of none that has objects: dictionaries begin with ''.
     const isMixed = tables.filter(({ addresses }) => addresses > 0).length > 1
     const complete = clusters.keys.map(cluster => objects.heartbeats.upTo(cluster))
+    const since = isOld ? objects.knownSince : -Infinity
     const addresses = block.addressWords(`${end}_address`, scratch)
     const claims = telling.map(field => given.get(field)?.labels)
     const nothing = new Uint8Array(claims.every(Boolean) ? 0 : block.rows)
@@ -147,8 +156,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
       const to = time + latest[reporter]
       let found = table.look(addresses, row * 4, from, to)
       if (found >= 0 ? dependsOnPort[found] : isCrowd(found)) found = resolve(found, row, whereOf(row))
-      const stale = to > complete[cluster]
-      if (!claimed && !stale && found >= 0 && found < codeOfEntity.length) {
+      const known = to > complete[cluster] ? knowledge.stale : from < since ? knowledge.forgotten : knowledge.whole
+      if (!claimed && known === knowledge.whole && found >= 0 && found < codeOfEntity.length) {
         let code = codeOfEntity[found]
         if (code === 0) {
           entities.push(found)
@@ -170,7 +179,7 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
           found = nearby
       }
       // What an address table answers means something to that table only.
-      const key = isMixed ? situations.number(found, stale ? 1 : 0, cluster, 0) : (found << 1) | (stale ? 1 : 0)
+      const key = isMixed || isOld ? situations.number(found, known, cluster, 0) : (found << 1) | known
       const combination = seen.number(
         pods[row] | (workloads[row] << 16),
         namespaces[row] | (labels[row] << 16),
@@ -191,7 +200,8 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
           found,
           crowd: isCrowd(found) ? table.crowd(found) : undefined,
           finding: found >= firstFinding ? resolver.finding(found) : undefined,
-          stale,
+          stale: known === knowledge.stale,
+          forgotten: known === knowledge.forgotten,
           watched: complete[cluster] !== Infinity,
         })
         const code = entities.push(judgement.entity) - 1
@@ -221,7 +231,10 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
     until: draft => momentsOf(draft).until,
     enrich(draft) {
       const provisional = new Uint8Array(draft.block.rows)
-      const ends = [attribute(draft, 'src', provisional), attribute(draft, 'dst', provisional)]
+      const old = countOld(momentsOf(draft), objects.knownSince)
+      if (old) countForgotten?.(old, draft.kind.name)
+      const of = { provisional, isOld: old > 0 }
+      const ends = [attribute(draft, 'src', of), attribute(draft, 'dst', of)]
       if (draft.kind.name === 'flow' && ends.some(({ hasService }) => hasService)) markUntranslated(draft, ends)
       if (!('provisional' in draft.kind.fields)) return
       draft.setNumbers('provisional', provisional)
@@ -232,6 +245,21 @@ export function kubernetes(objects: ObjectTable, { clocks = new Clocks(), provis
         )
     },
   }
+}
+
+/** How many records were made before a time, perhaps. */
+function countOld({ times, reporters, earliest }: Moments, before: number): number {
+  let count = 0
+  if (leastOf(times) - mostHidden >= before) return count
+  for (let row = 0; row < reporters.length; row++) if (wideAt(times, row) + earliest[reporters[row]] < before) count++
+  return count
+}
+
+/** A time before all of them, by an hour and a quarter at most: it tells nearly always that none is as long ago as is asked. */
+function leastOf(times: Uint32Array): number {
+  let high = 2 ** 32
+  for (let i = 1; i < times.length; i += 2) if (times[i] < high) high = times[i]
+  return high * 2 ** 32
 }
 
 /** A field of an end as its source filled it, in some rows at least. */

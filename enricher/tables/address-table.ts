@@ -40,6 +40,9 @@ export class AddressTable {
   #addresses = new Int32Array(512 * addressWords)
   #memos = new Float64Array(this.#addresses.buffer)
   #count = 0
+  /** Places of addresses and intervals that were forgotten. */
+  readonly #freeAddresses: number[] = []
+  readonly #freeIntervals: number[] = []
   #intervals = new Int32Array(1024 * intervalWords)
   #times = new Float64Array(this.#intervals.buffer)
   #intervalCount = 0
@@ -47,11 +50,11 @@ export class AddressTable {
   readonly #crowdNumbers = new Map<string, number>()
 
   get addresses(): number {
-    return this.#count
+    return this.#count - this.#freeAddresses.length
   }
 
   get intervals(): number {
-    return this.#intervalCount
+    return this.#intervalCount - this.#freeIntervals.length
   }
 
   /**
@@ -61,7 +64,7 @@ export class AddressTable {
   add(words: Int32Array, at: number, from: number, to: number, entity: number, { endedAfter = to, object = entity } = {}): number {
     const address = this.#findOrAdd(words, at)
     if ((this.#intervalCount + 1) * intervalWords > this.#intervals.length) this.#growIntervals()
-    const interval = this.#intervalCount++
+    const interval = this.#freeIntervals.pop() ?? this.#intervalCount++
     const word = interval * intervalWords
     this.#intervals[word + entityAt] = entity
     this.#intervals[word + objectAt] = object
@@ -78,6 +81,22 @@ export class AddressTable {
     this.#times[word / 2 + toAt] = to
     this.#times[word / 2 + endedAt] = Math.min(to, endedAfter)
     this.#memos[(this.#intervals[word + ownerAt] * addressWords) / 2 + sinceAt] = Infinity
+  }
+
+  /** Forgets an interval, whose number is given again; and an address that is nobody's any more. */
+  remove(interval: number): void {
+    const word = interval * intervalWords
+    const address = this.#intervals[word + ownerAt]
+    const next = this.#intervals[word + nextAt]
+    let before = -1
+    for (let at = this.#head(address); at !== word; at = this.#intervals[at + nextAt]) before = at
+    if (before < 0) this.#addresses[address * addressWords + headAt] = next
+    else this.#intervals[before + nextAt] = next
+    this.#memos[(address * addressWords) / 2 + sinceAt] = Infinity
+    this.#freeIntervals.push(interval)
+    if (this.#head(address) >= 0) return
+    this.#removeSlot(this.#slotOf(this.#addresses, address * addressWords))
+    this.#freeAddresses.push(address)
   }
 
   /**
@@ -219,17 +238,33 @@ export class AddressTable {
     }
   }
 
+  /** Moves what was put farther on because the slot was taken, so that it is found again. */
+  #removeSlot(slot: number): void {
+    const mask = this.#slots.length - 1
+    const known = this.#addresses
+    let hole = slot
+    for (let at = (slot + 1) & mask; this.#slots[at] >= 0; at = (at + 1) & mask) {
+      const word = this.#slots[at] * addressWords
+      const wanted = mix(known[word], known[word + 1], known[word + 2], known[word + 3]) & mask
+      if (((at - wanted) & mask) < ((at - hole) & mask)) continue
+      this.#slots[hole] = this.#slots[at]
+      hole = at
+    }
+    this.#slots[hole] = -1
+  }
+
   #findOrAdd(words: Int32Array, at: number): number {
-    if (this.#count * 2 >= this.#slots.length) this.#growSlots()
+    if (this.addresses * 2 >= this.#slots.length) this.#growSlots()
     const slot = this.#slotOf(words, at)
     if (this.#slots[slot] >= 0) return this.#slots[slot]
-    const address = this.#count++
+    const address = this.#freeAddresses.pop() ?? this.#count++
     if ((address + 1) * addressWords > this.#addresses.length) {
       this.#addresses = grown(this.#addresses)
       this.#memos = new Float64Array(this.#addresses.buffer)
     }
     this.#addresses.set(words.subarray(at, at + 4), address * addressWords)
     this.#addresses[address * addressWords + headAt] = -1
+    this.#memos[(address * addressWords) / 2 + sinceAt] = Infinity
     this.#slots[slot] = address
     return address
   }
@@ -254,6 +289,7 @@ export class AddressTable {
     const known = this.#addresses
     for (let address = 0; address < this.#count; address++) {
       const word = address * addressWords
+      if (known[word + headAt] < 0) continue
       let slot = mix(known[word], known[word + 1], known[word + 2], known[word + 3]) & mask
       while (slots[slot] >= 0) slot = (slot + 1) & mask
       slots[slot] = address

@@ -34,6 +34,12 @@ export class Combinations {
     }
   }
 
+  /** The four numbers of a combination. */
+  parts(number: number): readonly [number, number, number, number] {
+    const part = number * 4
+    return [this.#parts[part], this.#parts[part + 1], this.#parts[part + 2], this.#parts[part + 3]]
+  }
+
   clear(): void {
     this.#slots.fill(-1)
     this.#count = 0

@@ -19,13 +19,19 @@ interface Beat {
 export class Heartbeats {
   readonly #beats = new Map<string, Beat>()
   #next = Promise.withResolvers<void>()
+  readonly #now: () => number
+
+  /** `now` is a clock in milliseconds that never goes back. */
+  constructor(now = () => performance.now()) {
+    this.#now = now
+  }
 
   get clusters(): Iterable<[cluster: string, beat: Readonly<Beat>]> {
     return this.#beats
   }
 
   beat(cluster: string, time: number): void {
-    this.#beats.set(cluster, { time: Math.max(time, this.#beats.get(cluster)?.time ?? -Infinity), heardMs: performance.now() })
+    this.#beats.set(cluster, { time: Math.max(time, this.#beats.get(cluster)?.time ?? -Infinity), heardMs: this.#now() })
     this.#next.resolve()
     this.#next = Promise.withResolvers()
   }
@@ -40,12 +46,12 @@ export class Heartbeats {
    * silent is not waited for. Rejects with the signal's reason.
    */
   async reach(wanted: ReadonlyMap<string, number>, { ms, signal }: Patience): Promise<boolean> {
-    const deadline = performance.now() + ms
+    const deadline = this.#now() + ms
     for (;;) {
       signal.throwIfAborted()
       const missing = [...wanted].filter(([cluster, time]) => this.upTo(cluster) < time)
       if (missing.length === 0) return true
-      const now = performance.now()
+      const now = this.#now()
       const anyAlive = missing.some(([cluster]) => now - this.#beats.get(cluster)!.heardMs < silentMs)
       if (!anyAlive || now >= deadline) return false
       await this.#change(deadline - now, signal)

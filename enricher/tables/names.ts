@@ -1,10 +1,13 @@
 import { meter } from '../../runtime/telemetry.ts'
+import type { ToldName } from '../../schema/name.ts'
 
 /** A name, and while it was a name of an address: microseconds. */
 interface Answer {
   name: string
   from: number
   to: number
+  /** Up to when others know it. */
+  told: number
 }
 
 export interface NameTableOptions {
@@ -26,6 +29,7 @@ export class NameTable {
   readonly #max: number
   readonly #leastMicros: number
   readonly #onEvicted: () => void
+  #tell: (name: ToldName) => void = () => {}
 
   constructor({ max = 100_000, minSeconds = 300, onEvicted = () => {} }: NameTableOptions = {}) {
     this.#max = max
@@ -40,13 +44,35 @@ export class NameTable {
 
   /** The client was told at that time (microseconds) that the name has the address, for so many seconds. */
   learn(client: string, address: string, { name, time, ttl }: { name: string; time: number; ttl: number }): void {
+    const to = time + Math.max(ttl * 1e6, this.#leastMicros)
+    const answer = this.#remember(client, address, { name, from: time, to, told: -Infinity })
+    // One that comes again and again is not worth telling each time.
+    if (answer.to <= answer.told + this.#leastMicros / 4) return
+    answer.told = answer.to
+    this.#tell({ client, address, name, from: answer.from, to: answer.to })
+  }
+
+  /** Takes what another table learnt. */
+  hear({ client, address, name, from, to }: ToldName): void {
+    this.#remember(client, address, { name, from, to, told: to })
+  }
+
+  /** From now on `tell` is told what others do not know of what is learnt. */
+  tellTo(tell: (name: ToldName) => void): void {
+    this.#tell = tell
+  }
+
+  /** Returns what it is known as now. */
+  #remember(client: string, address: string, answer: Answer): Answer {
     const key = keyOf(client, address)
-    const known = this.#answers.get(key) ?? []
+    const { answers, merged } = remembered(this.#answers.get(key) ?? [], answer)
     this.#answers.delete(key)
-    this.#answers.set(key, remembered(known, { name, from: time, to: time + Math.max(ttl * 1e6, this.#leastMicros) }))
-    if (this.#answers.size <= this.#max) return
-    this.#answers.delete(this.#answers.keys().next().value!)
-    this.#onEvicted()
+    this.#answers.set(key, answers)
+    if (this.#answers.size > this.#max) {
+      this.#answers.delete(this.#answers.keys().next().value!)
+      this.#onEvicted()
+    }
+    return merged
   }
 
   /** Answers about the address that the client got, for `nameAt`. */
@@ -80,9 +106,16 @@ export function nameAt(answers: readonly Answer[] | undefined, time: number): st
 const keyOf = (client: string, address: string) => `${client} ${address}`
 
 /** An answer that comes again while it holds is one; of many the oldest are forgotten. */
-function remembered(known: readonly Answer[], answer: Answer): Answer[] {
+function remembered(known: readonly Answer[], answer: Answer): { answers: Answer[]; merged: Answer } {
   const same = known.find(({ name, from, to }) => name === answer.name && answer.from <= to && answer.to >= from)
   const others = known.filter(each => each !== same)
-  const merged = same ? { ...answer, from: Math.min(same.from, answer.from), to: Math.max(same.to, answer.to) } : answer
-  return [...others, merged].sort((a, b) => a.from - b.from).slice(-mostAnswers)
+  const merged = same ? bothOf(same, answer) : answer
+  return { answers: [...others, merged].sort((a, b) => a.from - b.from).slice(-mostAnswers), merged }
 }
+
+const bothOf = (one: Answer, other: Answer): Answer => ({
+  name: one.name,
+  from: Math.min(one.from, other.from),
+  to: Math.max(one.to, other.to),
+  told: Math.max(one.told, other.told),
+})

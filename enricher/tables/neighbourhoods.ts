@@ -13,7 +13,8 @@ const ownRanges = ['private', 'carrierGradeNat', 'uniqueLocal']
  */
 export class Neighbourhoods {
   readonly #clusters = new Map<string, Prefixes>()
-  readonly #ranges = new Set<string>()
+  /** What nodes say of their ranges, and how many versions of nodes say it. */
+  readonly #ranges = new Map<string, number>()
   readonly #words = new Int32Array(addressBytes / 4)
   readonly #bytes = new Uint8Array(this.#words.buffer)
 
@@ -22,22 +23,49 @@ export class Neighbourhoods {
   }
 
   addNear(cluster: string, words: Int32Array, onlyPrivate: boolean): void {
+    this.#changeNear(cluster, words, onlyPrivate, true)
+  }
+
+  /** Takes back what was added for one address of one version. */
+  removeNear(cluster: string, words: Int32Array, onlyPrivate: boolean): void {
+    this.#changeNear(cluster, words, onlyPrivate, false)
+  }
+
+  #changeNear(cluster: string, words: Int32Array, onlyPrivate: boolean, add: boolean): void {
     const isIpv4 = words[0] === 0 && words[1] === 0 && words[2] === -65536
     const prefixes = this.#of(cluster)
     const bits = isIpv4 ? nearBits.ipv4 : nearBits.ipv6
     if (onlyPrivate && !isPrivate(words)) return
-    prefixes.add(words, 0, bits)
+    if (add) prefixes.add(words, 0, bits)
+    else prefixes.remove(words, 0, bits)
   }
 
   /** What a node says of itself, as JSON with `podCIDRs`; other texts say nothing. */
   addRanges(cluster: string, spec: string): void {
-    if (!spec.includes('podCIDRs') || this.#ranges.has(`${cluster}/${spec}`)) return
-    this.#ranges.add(`${cluster}/${spec}`)
+    if (!spec.includes('podCIDRs')) return
+    const name = `${cluster}/${spec}`
+    const count = this.#ranges.get(name) ?? 0
+    this.#ranges.set(name, count + 1)
+    if (count === 0) this.#eachRange(spec, bits => this.#of(cluster).add(this.#words, 0, bits))
+  }
+
+  /** Takes back what one version of a node said. */
+  removeRanges(cluster: string, spec: string): void {
+    const name = `${cluster}/${spec}`
+    const count = this.#ranges.get(name)
+    if (count === undefined) return
+    if (count > 1) return void this.#ranges.set(name, count - 1)
+    this.#ranges.delete(name)
+    this.#eachRange(spec, bits => this.#of(cluster).remove(this.#words, 0, bits))
+  }
+
+  /** With the address of each in `#words`. */
+  #eachRange(spec: string, take: (bits: number) => void): void {
     for (const cidr of podRanges(spec)) {
       if (!ipaddr.isValidCIDR(cidr)) continue
       const [address, bits] = ipaddr.parseCIDR(cidr)
       writeAddress(this.#bytes, 0, address.toString())
-      this.#of(cluster).add(this.#words, 0, address.kind() === 'ipv4' ? ipv4Bits + bits : bits)
+      take(address.kind() === 'ipv4' ? ipv4Bits + bits : bits)
     }
   }
 

@@ -1,9 +1,11 @@
 import { writeAddress } from '../../runtime/block/address.ts'
-import { type ObjectVersion, objectKey } from '../../schema/object.ts'
+import { type ObjectVersion, objectKey, openEnd } from '../../schema/object.ts'
 import { Listening, serviceOf } from '../ends/listening.ts'
 import { AddressTable } from './address-table.ts'
+import { Endings } from './endings.ts'
 import { Heartbeats } from './heartbeats.ts'
 import { Neighbourhoods } from './neighbourhoods.ts'
+import { Numbered } from './numbered.ts'
 
 /** What is known of an entity, each a text. */
 export const attributes = [
@@ -33,8 +35,13 @@ export const nobody = 0
 
 type EntityKind = 'pod' | 'node' | 'service'
 
+/** So many are forgotten at a time: while versions come, and when the horizon moves. */
+const mostForgotten = { meanwhile: 16, atOnce: 20_000 }
+
 /** A version with what it was told to be, to notice when that changes. */
 interface Known {
+  key: string
+  kind: EntityKind
   entity: number
   object: ObjectHistory
   cluster: string
@@ -45,10 +52,17 @@ interface Known {
   endedAfter: number
   /** Where the version after it begins. */
   limit: number
+  hostNetwork: boolean
+  /** Of a node, what it says of its ranges. */
+  spec: string
+  forgotten: boolean
 }
 
 interface ObjectHistory {
+  name: string
   number: number
+  /** How many versions of it are known. */
+  versions: number
   /** The newest version, to end it when its successor begins. */
   newest?: Known
 }
@@ -58,8 +72,9 @@ interface ObjectHistory {
  * replaces what was known of it. Entities are numbers; what is known of them lies in columns of numbers of texts.
  */
 export class ObjectTable {
+  readonly #textsKnown = new Numbered()
   /** Every text an entity has, once. Text 0 is ''. */
-  readonly texts: string[] = ['']
+  readonly texts: readonly string[] = this.#textsKnown.texts
   /** By entity: the number of its place and of its profile. */
   readonly levels: Record<SharedLevel, number[]> = { place: [0], profile: [0] }
   /** For each attribute the number of its text, by the number of its level: the entity itself, its place or its profile. */
@@ -69,19 +84,28 @@ export class ObjectTable {
   /** What entities listen at, besides having addresses. */
   readonly listening = new Listening()
   readonly #kinds: (EntityKind | '')[] = ['']
-  readonly #textNumbers = new Map([['', 0]])
-  readonly #profiles = new Map<string, number>()
-  readonly #places = new Map<string, number>()
+  readonly #freeEntities: number[] = []
+  readonly #profiles = new Numbered()
+  readonly #places = new Numbered()
   readonly #clusters = new Map<string, AddressTable>()
   readonly #versions = new Map<string, Known>()
   readonly #objects = new Map<string, ObjectHistory>()
-  readonly #zones = new Map<string, string>()
+  #objectCount = 0
+  readonly #endings = new Endings<Known>()
+  #knownSince = -Infinity
+  /** By cluster/node; and the object that says so. */
+  readonly #zones = new Map<string, { zone: string; object: string }>()
   readonly #serverPorts = new Set<number>()
   readonly #words = new Int32Array(4)
   readonly #bytes = new Uint8Array(this.#words.buffer)
 
   get versions(): number {
     return this.#versions.size
+  }
+
+  /** Of what was before, microseconds, not all is known any more: versions that ended before are forgotten. */
+  get knownSince(): number {
+    return this.#knownSince
   }
 
   get entities(): number {
@@ -113,18 +137,68 @@ export class ObjectTable {
     return this.texts[this.attribute[attribute][level === 'own' ? entity : this.levels[level][entity]]]
   }
 
-  /** Whether a version is known, whatever was told of its end. */
-  has(version: ObjectVersion): boolean {
-    return this.#versions.has(objectKey(version))
-  }
-
   add(version: ObjectVersion): void {
     const { kind, cluster = '', name = '', zone = '' } = version
     if (kind === 'cluster') return this.heartbeats.beat(cluster, version.time ?? 0)
-    if (kind === 'node' && zone) this.#learnZone(`${cluster}/${name}`, zone)
+    if (kind === 'history') return this.forget(version.time ?? 0)
+    this.#forgetSome(mostForgotten.meanwhile)
+    if (kind === 'node' && zone) this.#learnZone(`${cluster}/${name}`, { zone, object: `${cluster}/node/${version.uid}` })
     if (kind === 'service') for (const port of version.ports ?? []) this.#serverPorts.add(Number(port.split('/')[1]))
     if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addVersion(version, kind)
     if (kind === 'service') this.listening.end(version)
+  }
+
+  /**
+   * Forgets what ended before that time, some of it now and the rest while more is added. What is asked of times since then is answered as before, but
+   * that an address is unknown of which nothing later is known.
+   */
+  forget(before: number): void {
+    this.#knownSince = Math.max(this.#knownSince, before)
+    this.#endings.pass(this.#knownSince)
+    this.#forgetSome(mostForgotten.atOnce)
+  }
+
+  #forgetSome(most: number): void {
+    for (const known of this.#endings.take(most)) if (!known.forgotten && known.to <= this.#knownSince) this.#remove(known)
+  }
+
+  #remove(known: Known): void {
+    const { key, kind, entity, object, cluster } = known
+    known.forgotten = true
+    if (this.#versions.get(key) === known) this.#versions.delete(key)
+    this.#removeAddresses(known)
+    const service = kind === 'service' ? `${cluster}/${this.text('service', entity)}` : ''
+    this.listening.forget(entity, cluster, service)
+    this.#removeEntity(entity)
+    if (--object.versions > 0) return
+    this.#objects.delete(object.name)
+    if (kind === 'node') this.#forgetZone(object.name)
+  }
+
+  #forgetZone(object: string): void {
+    for (const [node, told] of this.#zones) if (told.object === object) this.#zones.delete(node)
+  }
+
+  #removeAddresses({ cluster, kind, addresses, intervals, hostNetwork, spec }: Known): void {
+    const table = this.addresses(cluster)
+    for (const interval of intervals) table.remove(interval)
+    if (spec) this.neighbourhoods.removeRanges(cluster, spec)
+    if (kind === 'node' || hostNetwork || !addresses) return
+    for (const address of addresses.split(','))
+      if (writeAddress(this.#bytes, 0, address)) this.neighbourhoods.removeNear(cluster, this.#words, kind === 'service')
+  }
+
+  #removeEntity(entity: number): void {
+    this.#textsKnown.release(this.attribute.pod[entity])
+    const [place, profile] = [this.levels.place[entity], this.levels.profile[entity]]
+    if (place && this.#places.release(place)) this.#releaseTexts(['node', 'zone'], place)
+    if (this.#profiles.release(profile)) this.#releaseTexts(profileAttributes, profile)
+    this.#kinds[entity] = ''
+    this.#freeEntities.push(entity)
+  }
+
+  #releaseTexts(names: readonly Attribute[], at: number): void {
+    for (const name of names) this.#textsKnown.release(this.attribute[name][at])
   }
 
   #addVersion(version: ObjectVersion, kind: EntityKind): void {
@@ -133,15 +207,20 @@ export class ObjectTable {
     const levels = this.#levelsOf(version, kind)
     const addresses = (version.addresses ?? []).join()
     const known = this.#versions.get(key)
+    // Told again, or late: nothing asks for it, but that it may end another of its object.
+    if (!known && to <= this.#knownSince && !this.#objects.has(`${cluster}/${kind}/${version.uid}`)) return
     if (known) {
       if (known.addresses === addresses && this.#isSame(known.entity, levels)) return this.#end(known, to, endedAfter || to)
       this.#end(known, from, from)
     }
     const object = known?.object ?? this.#objectOf(`${cluster}/${kind}/${version.uid}`)
+    object.versions++
     const entity = this.#addEntity(kind, levels)
     this.listening.learn(entity, version)
     const limit = known?.limit ?? Infinity
     const added: Known = {
+      key,
+      kind,
       entity,
       object,
       cluster,
@@ -151,9 +230,13 @@ export class ObjectTable {
       to: Math.min(to, limit),
       endedAfter: endedAfter || to,
       limit,
+      hostNetwork: version.host_network === true,
+      spec: kind === 'node' ? (version.spec ?? '') : '',
+      forgotten: false,
     }
     this.#versions.set(key, added)
     this.#addAddresses(version, added)
+    this.#noteEnd(added)
     this.#succeed(object, added)
   }
 
@@ -170,15 +253,16 @@ export class ObjectTable {
 
   #objectOf(name: string): ObjectHistory {
     let object = this.#objects.get(name)
-    if (!object) this.#objects.set(name, (object = { number: this.#objects.size }))
+    if (!object) this.#objects.set(name, (object = { name, number: this.#objectCount++, versions: 0 }))
     return object
   }
 
   #addEntity(kind: EntityKind, levels: Record<Level, number>): number {
-    const entity = this.#kinds.push(kind) - 1
-    this.attribute.pod[entity] = levels.own
-    this.levels.place.push(levels.place)
-    this.levels.profile.push(levels.profile)
+    const entity = this.#freeEntities.pop() ?? this.#kinds.length
+    this.#kinds[entity] = kind
+    this.attribute.pod[entity] = this.#textsKnown.use(levels.own)
+    this.levels.place[entity] = this.#places.use(levels.place)
+    this.levels.profile[entity] = this.#profiles.use(levels.profile)
     return entity
   }
 
@@ -190,7 +274,7 @@ export class ObjectTable {
   #levelsOf(version: ObjectVersion, kind: EntityKind): Record<Level, number> {
     const known = describe(version, kind)
     return {
-      own: this.#textNumber(known.pod ?? ''),
+      own: this.#textsKnown.number(known.pod ?? ''),
       place: this.#placeOf(version.cluster ?? '', known.node ?? '', known.zone ?? ''),
       profile: this.#profileOf(known),
     }
@@ -198,10 +282,10 @@ export class ObjectTable {
 
   #profileOf(known: Partial<Record<Attribute, string>>): number {
     const name = profileAttributes.map(attribute => known[attribute] ?? '').join('\0')
-    let number = this.#profiles.get(name)
-    if (number !== undefined) return number
-    this.#profiles.set(name, (number = this.#profiles.size + 1))
-    for (const attribute of profileAttributes) this.attribute[attribute].push(this.#textNumber(known[attribute] ?? ''))
+    const before = this.#profiles.find(name)
+    if (before !== undefined) return before
+    const number = this.#profiles.number(name)
+    for (const attribute of profileAttributes) this.attribute[attribute][number] = this.#useText(known[attribute] ?? '')
     return number
   }
 
@@ -209,25 +293,27 @@ export class ObjectTable {
   #placeOf(cluster: string, node: string, zone: string): number {
     if (!node && !zone) return 0
     const name = `${cluster}/${node}\0${zone}`
-    let number = this.#places.get(name)
-    if (number !== undefined) return number
-    this.#places.set(name, (number = this.#places.size + 1))
-    this.attribute.node.push(this.#textNumber(node))
-    this.attribute.zone.push(this.#textNumber(zone || (this.#zones.get(`${cluster}/${node}`) ?? '')))
+    const before = this.#places.find(name)
+    if (before !== undefined) return before
+    const number = this.#places.number(name)
+    this.attribute.node[number] = this.#useText(node)
+    this.attribute.zone[number] = this.#useText(zone || (this.#zones.get(`${cluster}/${node}`)?.zone ?? ''))
     return number
   }
 
-  #learnZone(node: string, zone: string): void {
-    if (this.#zones.get(node) === zone) return
-    this.#zones.set(node, zone)
-    const place = this.#places.get(`${node}\0`)
-    if (place !== undefined) this.attribute.zone[place] = this.#textNumber(zone)
+  #learnZone(node: string, told: { zone: string; object: string }): void {
+    const before = this.#zones.get(node)
+    this.#zones.set(node, told)
+    const place = before?.zone === told.zone ? undefined : this.#places.find(`${node}\0`)
+    if (place === undefined) return
+    const zones = this.attribute.zone
+    const old = zones[place]
+    zones[place] = this.#useText(told.zone)
+    this.#textsKnown.release(old)
   }
 
-  #textNumber(text: string): number {
-    let number = this.#textNumbers.get(text)
-    if (number === undefined) this.#textNumbers.set(text, (number = this.texts.push(text) - 1))
-    return number
+  #useText(text: string): number {
+    return this.#textsKnown.use(this.#textsKnown.number(text))
   }
 
   /** An object has one version at a time: the earlier one ends where the later one begins. */
@@ -241,10 +327,16 @@ export class ObjectTable {
   }
 
   #end(known: Known, to: number, endedAfter: number): void {
+    if (known.forgotten) return
     known.to = Math.min(to, known.limit)
     known.endedAfter = Math.min(endedAfter, known.to)
     const table = this.addresses(known.cluster)
     for (const interval of known.intervals) table.close(interval, known.to, known.endedAfter)
+    this.#noteEnd(known)
+  }
+
+  #noteEnd(known: Known): void {
+    if (known.to < openEnd) this.#endings.put(known, known.to)
   }
 }
 

@@ -1,7 +1,7 @@
 import { type ClickHouseType, type Field, type FieldType, clickhouseTypes } from '../../schema/field.ts'
 import { type RecordKind, collectedFields } from '../../schema/record.ts'
 import { addressBytes, readAddress } from './address.ts'
-import { type Column } from './columns.ts'
+import type { Column } from './column.ts'
 import { BlockError } from './error.ts'
 import { type ColumnRange, readHeader, skipColumn, textAt, uint64At } from './reader.ts'
 import { Writer } from './writer.ts'

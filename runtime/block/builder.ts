@@ -1,19 +1,15 @@
 import { type RecordKind, collectedFields } from '../../schema/record.ts'
-import {
-  AddressColumn,
-  AttributesColumn,
-  type Column,
-  LabelColumn,
-  NumberColumn,
-  TextColumn,
-  TextsColumn,
-  WideColumn,
-  columnOf,
-} from './columns.ts'
+import { AttributesColumn } from './attributes-column.ts'
+import type { Column } from './column.ts'
+import { LabelColumn, columnOf } from './columns.ts'
+import type { LabelBudget } from './label-budget.ts'
+import { AddressColumn, NumberColumn, WideColumn } from './number-columns.ts'
+import { TextColumn, TextsColumn } from './text-columns.ts'
 import { Writer } from './writer.ts'
 
 /** Rows beyond the capacity: one thing a source reads may make a few rows, of which the last still fit into a block that has become full. */
 const spareRows = 16
+const unlimited: ReadonlyMap<string, LabelBudget> = new Map()
 
 /**
  * A block being filled with the columns a collector writes. The hot path takes typed columns once (`numbers`, `labels`…), writes
@@ -34,12 +30,14 @@ export class BlockBuilder {
   readonly #completions: (() => void)[] = []
   readonly #out = new Writer()
 
-  constructor(kind: RecordKind, capacity = 8192) {
+  /** `budgets` of its labels, by name, may be shared with other builders. */
+  constructor(kind: RecordKind, capacity = 8192, budgets = unlimited) {
     if (capacity > 60_000) throw new RangeError(`a block holds at most 60000 rows, got ${capacity}`)
     this.kind = kind
     this.capacity = capacity
     this.ids = new Uint8Array((capacity + spareRows) * 8)
-    this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, capacity + spareRows)]))
+    const rows = capacity + spareRows
+    this.#columns = new Map(collectedFields(kind).map(([name, field]) => [name, columnOf(field, rows, budgets.get(name))]))
   }
 
   get full(): boolean {

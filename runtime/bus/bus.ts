@@ -4,9 +4,14 @@ export interface Message {
   key?: string
   headers: Readonly<Record<string, string>>
   body: Uint8Array
+  /** On a compacted topic: nothing of its key is kept any more, and after a while not this message either. It has no body, and no headers. */
+  tombstone?: true
   /** 8 bytes a record: what its collector knows the record by, to recognise what it is sent again. */
   ids?: Uint8Array
 }
+
+/** What removes a key from a compacted topic. */
+export const tombstoneOf = (key: string): Message => ({ key, headers: {}, body: new Uint8Array(), tombstone: true })
 
 export interface Delivered extends Message {
   offset: number
@@ -38,8 +43,10 @@ export interface Assignment {
 }
 
 export interface TopicOptions {
-  /** Keep only the newest message of each key, for ever. Publishing never waits for readers. */
+  /** Keep only the newest message of each key, until its key is removed by a tombstone. Publishing never waits for readers. */
   compacted?: boolean
+  /** Of a compacted topic: for how long who reads is told that a key was removed; a day by default. */
+  tombstoneMs?: number
   /** All messages come in the order in which they were published, whatever their keys: the topic has one partition. */
   ordered?: boolean
   /** Messages older than this that every group has read are removed. Without it, only size decides. */
@@ -62,6 +69,9 @@ export interface GroupLag {
   /** Age of the oldest unread message in milliseconds; 0 when all is read. */
   ageMs: number
 }
+
+/** How long tombstones are kept where a topic says nothing else. */
+export const usualTombstoneMs = 86_400_000
 
 /** Carries messages between services, in order within a partition, and keeps them until they are old. */
 export interface Bus extends AsyncDisposable {

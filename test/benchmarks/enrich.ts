@@ -12,6 +12,7 @@ import { openBlock, blockMessage } from '../../runtime/block/message.ts'
 import { Writer } from '../../runtime/block/writer.ts'
 import { kinds } from '../../schema/record.ts'
 import { flowBlock, podVersions } from '../helpers/traffic.ts'
+import { nanosecondsPerRow } from './measure.ts'
 
 const pods = Number(process.argv[2] ?? 2000)
 const seconds = Number(process.argv[3] ?? 4)
@@ -63,19 +64,6 @@ for (const claims of [false, true]) {
 }
 
 function measure(run: () => void): string {
-  const until = (ms: number) => {
-    const end = performance.now() + ms
-    let count = 0
-    while (performance.now() < end) {
-      run()
-      count++
-    }
-    return count
-  }
-  until(300)
-  const start = process.cpuUsage()
-  const count = until((seconds * 1000) / 6)
-  const { user, system } = process.cpuUsage(start)
-  const ns = ((user + system) * 1000) / (count * rows)
+  const ns = nanosecondsPerRow(run, { rows, seconds: seconds / 6, warmMs: 300 })
   return `${ns.toFixed(0).padStart(5)} ns/row  ${(1e9 / ns / 1e6).toFixed(2)} M rows/s`
 }

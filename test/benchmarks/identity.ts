@@ -11,6 +11,7 @@ import { blockMessage, openBlock } from '../../runtime/block/message.ts'
 import { type ObjectVersion, openEnd } from '../../schema/object.ts'
 import { kinds } from '../../schema/record.ts'
 import { flowBlock, podVersions } from '../helpers/traffic.ts'
+import { nanosecondsPerRow } from './measure.ts'
 
 const pods = Number(process.argv[2] ?? 2000)
 const seconds = Number(process.argv[3] ?? 4)
@@ -54,18 +55,5 @@ for (const [name, all] of Object.entries({ 'nothing known': versions, entries: [
 }
 
 function measure(run: () => void): number {
-  const until = (ms: number) => {
-    const end = performance.now() + ms
-    let count = 0
-    while (performance.now() < end) {
-      run()
-      count++
-    }
-    return count
-  }
-  until(500)
-  const start = process.cpuUsage()
-  const count = until((seconds * 1000) / 4)
-  const { user, system } = process.cpuUsage(start)
-  return ((user + system) * 1000) / (count * rows)
+  return nanosecondsPerRow(run, { rows, seconds: seconds / 4, warmMs: 500 })
 }

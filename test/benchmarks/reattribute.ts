@@ -4,7 +4,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { migrate } from '../../deploy/migrate.ts'
-import { stepsOf } from '../../enricher/main.ts'
+import { stepsOf } from '../../enricher/known.ts'
 import { reattribute } from '../../enricher/reattribution/run.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import type { Query } from '../../query-api/plan.ts'
@@ -81,6 +81,7 @@ const stores = { reader: clickhouse, inserter: clickhouse, shards: async () => [
 const everybody = {
   publishToAll: async () => {},
   positions: async () => [{ offset: 0, metadata: JSON.stringify({ tag: { revision: 2 ** 31 } }) }],
+  lag: async () => [],
 }
 const steps = () => stepsOf({ objects }, {})
 const request = { id: 'benchmark', kind: 'flow' as const, from: hour, to: hour + 3600, provisional: false }

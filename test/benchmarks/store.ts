@@ -12,6 +12,7 @@ import { openClickHouse } from '../../runtime/clickhouse/client.ts'
 import { openEmbeddedClickHouse } from '../../runtime/clickhouse/embedded.ts'
 import { openLog } from '../../runtime/log.ts'
 import { objectKey } from '../../schema/object.ts'
+import { nameTopic } from '../../schema/name.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
 import { messageOf } from '../helpers/blocks.ts'
 import { testService } from '../helpers/service.ts'
@@ -33,6 +34,7 @@ const directory = await mkdtemp(path.join(tmpdir(), 'weir-bench-'))
   await using bus = await openEmbeddedBus({ path: path.join(directory, 'bus.sqlite'), log })
   for (const kind of Object.values(kinds)) await bus.ensureTopic(topicOf(kind), { compacted: Boolean(kind.replacing), maxBytes: 2 ** 33 })
   await bus.ensureTopic(deadLetterTopic, { awaitReaders: false })
+  await bus.ensureTopic(nameTopic, { awaitReaders: false })
   for (const version of podVersions(pods))
     await bus.publish(topicOf(kinds.object), [{ ...(await messageOf('object', [version])), key: objectKey(version) }])
 

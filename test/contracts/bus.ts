@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
-import type { Assignment, Bus, Delivered, Message, Position } from '../../runtime/bus/bus.ts'
+import { type Assignment, type Bus, type Delivered, type Message, type Position, tombstoneOf } from '../../runtime/bus/bus.ts'
 
 /** A kind of bus the promises can be tried on. */
 export interface BusKind {
@@ -329,6 +329,56 @@ export function busContract(kind: BusKind): void {
       ['k1', 28],
       ['k2', 29],
     ])
+  })
+
+  promise('a tombstone reaches those who follow and those who read in a group, with its key and nothing else', async (t, bus, _, topic) => {
+    const compacted = `${topic}-c`
+    await bus.ensureTopic(compacted, { compacted: true })
+    await bus.publish(compacted, [message(1, { key: 'a' }), message(2, { key: 'b' })])
+    const seen: Delivered[] = []
+    const stop = new AbortController()
+    for await (const { messages, caughtUp } of bus.follow(compacted, stop.signal)) {
+      if (caughtUp && !seen.length) await bus.publish(compacted, [tombstoneOf('a'), message(3, { key: 'c', body: new Uint8Array() })])
+      seen.push(...messages)
+      if (seen.some(({ key }) => key === 'c')) stop.abort()
+    }
+    const removed = seen.filter(({ tombstone }) => tombstone)
+    t.deepEqual(
+      removed.map(({ key, headers, body }) => ({ key, headers, bytes: body.length })),
+      [{ key: 'a', headers: {}, bytes: 0 }],
+    )
+    // A message without a body is none.
+    t.is(seen.find(({ key }) => key === 'c')!.tombstone, undefined)
+    const read = await assigned(bus, compacted, 'g', async assignment => {
+      const messages: Delivered[] = []
+      while (!messages.some(({ key }) => key === 'c')) messages.push(...(await assignment.read()))
+      return messages
+    })
+    t.deepEqual(
+      read.filter(({ tombstone }) => tombstone).map(({ key }) => key),
+      ['a'],
+    )
+    const newest = new Map(read.map(({ key, tombstone }) => [key, tombstone]))
+    t.deepEqual([...newest].sort(), [
+      ['a', true],
+      ['b', undefined],
+      ['c', undefined],
+    ])
+  })
+
+  promise('what comes after the tombstone of its key is kept', async (t, bus, _, topic) => {
+    const compacted = `${topic}-c`
+    await bus.ensureTopic(compacted, { compacted: true })
+    await bus.publish(compacted, [message(1, { key: 'a' }), tombstoneOf('a'), message(2, { key: 'a' })])
+    const newest = new Map<string, Delivered>()
+    for await (const { messages, caughtUp } of bus.follow(compacted, AbortSignal.timeout(10_000))) {
+      for (const one of messages) newest.set(one.key!, one)
+      if (caughtUp) break
+    }
+    t.deepEqual(
+      [...newest.values()].map(({ headers, tombstone }) => ({ n: headers.n, tombstone })),
+      [{ n: '2', tombstone: undefined }],
+    )
   })
 
   promise('follow delivers all from the oldest, says when it has caught up, and goes on', async (t, bus, _, topic) => {

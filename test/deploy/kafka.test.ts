@@ -16,7 +16,7 @@ import { runCli } from '../helpers/weir.ts'
 
 const missing = await whyNoKafka()
 /** One for each kind, that of requests to attribute again, and the dead letters. */
-const topicCount = Object.keys(kinds).length + 2
+const topicCount = Object.keys(kinds).length + 3
 
 const configOf = (brokers: string[]): Promise<Config> =>
   readConfig(undefined, { 'bus.kafka.brokers': brokers, 'bus.kafka.replication': 1, 'bus.kafka.partitions': 2, data_dir: tmpdir() })

@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { Reachable } from '../../enricher/ends/clusters.ts'
 import { Draft } from '../../enricher/step.ts'
 import { kubernetes } from '../../enricher/steps/kubernetes.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
@@ -23,10 +24,10 @@ const heartbeat = (time: number): ObjectVersion => ({ ...base, kind: 'cluster', 
 
 const row = (time: number, more: object = {}) => ({ cluster: 'east', time, src_address: '10.0.0.1', ...more })
 
-async function attributed(versions: readonly ObjectVersion[], records: readonly object[]) {
+async function attributed(versions: readonly ObjectVersion[], records: readonly object[], reachable?: Reachable) {
   const objects = new ObjectTable()
   for (const version of versions) objects.add(version)
-  const step = kubernetes(objects)
+  const step = kubernetes(objects, { reachable })
   const draft = new Draft(kinds.flow, openBlock(await deliveredOf('flow', records)))
   step.enrich(draft)
   return new Block(draft.block.with(draft.written), kinds.flow).records()
@@ -43,6 +44,26 @@ test('trap 4: an address that was reused belongs to who had it at the time of th
   const rows = await attributed(versions, [row(9 * second), row(10.2 * second), row(11 * second)])
   t.deepEqual(rows.map(whoOf), ['first-1 exact object final', ' none no_object_at_that_time final', 'second-1 exact object final'])
   t.is(nowOf(versions), 'second-1')
+})
+
+test('trap 33: two jobs that had one address and came by one port are told apart by the time of each of their flows', async t => {
+  const versions = [
+    pod('report', { valid_from: 10 * second, valid_to: 12 * second }),
+    pod('backup', { valid_from: 12.2 * second, valid_to: 14 * second }),
+    pod('later', { valid_from: 20 * second }),
+    pod('store', { addresses: ['10.0.0.9'] }),
+  ]
+  const job = (seconds: number) => row(seconds * second, { src_port: 40_000, dst_address: '10.0.0.9', dst_port: 5432 })
+  const rows = await attributed(versions, [job(13), job(11), job(12.1), job(11.9), job(12.2)])
+  t.deepEqual(rows.map(whoOf), [
+    'backup-1 exact object final',
+    'report-1 exact object final',
+    ' none no_object_at_that_time final',
+    'report-1 exact object final',
+    'backup-1 exact object final',
+  ])
+  t.deepEqual([...new Set(rows.map(({ dst_pod }) => dst_pod))], ['store-1'])
+  t.is(nowOf(versions), 'later-1')
 })
 
 test('trap 5: a record that comes ten minutes late belongs to who has long gone', async t => {
@@ -152,6 +173,19 @@ test('an address of which nothing is known may become known where the cluster ha
   )
   const [outside] = await attributed(versions, [row(50 * second, { src_address: '10.0.0.77', src_entity: 'world' })])
   t.is(whoOf(outside), ' none outside final')
+})
+
+test('nor is an address for good that may become that of a pod of a neighbour', async t => {
+  const inWest = { cluster: 'west', addresses: ['10.9.0.1'] }
+  const versions = [pod('cart'), pod('far', inWest), heartbeat(100 * second)]
+  const watched = [...versions, { ...heartbeat(100 * second), cluster: 'west' }]
+  const records = [row(50 * second, { src_address: '10.9.0.77' }), row(50 * second, { src_address: '203.0.113.1' })]
+  const marks = async (...given: Parameters<typeof attributed>) =>
+    (await attributed(...given)).map(({ provisional }) => Boolean(provisional))
+  t.deepEqual(await marks(watched, records, { meshes: [['east', 'west']] }), [true, false])
+  t.deepEqual(await marks(watched, records, { gateways: [['east', 'west']] }), [false, false], 'its pods are not reached')
+  t.deepEqual(await marks(watched, records), [false, false])
+  t.deepEqual(await marks(versions, records, { meshes: [['east', 'west']] }), [false, false], 'nobody says up to when it is complete')
 })
 
 test('of a cluster of which nobody says up to when it is complete nothing is provisional', async t => {

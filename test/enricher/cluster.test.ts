@@ -1,6 +1,7 @@
 import test from 'ava'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { migrateTo } from '../../deploy/migrate.ts'
+import { makeSpanEdges } from '../../enricher/edges/edges.ts'
 import { runEnricher } from '../../enricher/main.ts'
 import { reattribute } from '../../enricher/reattribution/run.ts'
 import { makeRoom } from '../../enricher/sink/budget.ts'
@@ -16,7 +17,7 @@ import { hasClickHouse, quietLog } from '../helpers/clickhouse.ts'
 import { type TestShards, clusterName, openClusterDatabase, startShards } from '../helpers/cluster.ts'
 import { testService } from '../helpers/service.ts'
 import { until } from '../helpers/wait.ts'
-import { digests, flows, hour, openWorld, steps } from './reattributing.ts'
+import { digests, edges, flows, hour, openWorld, spanHour, spans, steps } from './reattributing.ts'
 
 const flowTopic = topicOf(kinds.flow)
 const batch = { maxRows: 100, maxWaitMs: 20 }
@@ -180,6 +181,41 @@ test.serial('records are attributed again in the shard where they are', async t 
   t.deepEqual(await held(cluster), before)
   t.true(before.every(({ flows }) => flows > 0))
   t.deepEqual(await digests(database.clickhouse, 'flow', hour, hour + 3600), await digests(fresh.clickhouse, 'flow', hour, hour + 3600))
+  stop()
+  await running.catch(() => {})
+})
+
+test.serial('edges are made again of the spans of all shards', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openClusterDatabase(shards)
+  await using fresh = await openWorld({ knows: true })
+  await using bus = await openTestBus()
+  const { cluster, clickhouse } = database
+  const { context, stop } = testService()
+  using _stopping = { [Symbol.dispose]: stop }
+  const running = runEnricher({ bus: bus.bus, clickhouse: cluster.inserter, options: { batch } }, context)
+  const all = spans(400)
+  for (let at = 0; at < all.length; at += 100) {
+    await bus.bus.publish(topicOf(kinds.span), [await messageOf('span', all.slice(at, at + 100))])
+    await fresh.publish('span', all.slice(at, at + 100))
+  }
+  await until('everything read', async () => (await bus.bus.lag()).every(({ messages }) => !messages))
+  await fresh.settled()
+  const made = { reader: clickhouse, inserter: cluster.inserter, bus: bus.bus, group: 'enricher', log: quietLog }
+  await makeSpanEdges(made)
+  const before = await edges(clickhouse)
+  const stores = {
+    reader: clickhouse,
+    inserter: cluster.inserter,
+    shards: async () => (await cluster.servers()).map(({ clickhouse }) => [clickhouse]),
+  }
+  const request = { id: 'edges', kind: 'span' as const, from: spanHour - 3600, to: spanHour + 7200, provisional: false }
+  const options = { stores, bus: bus.bus, group: 'enricher', steps: steps(), log: quietLog, settleMs: 0 }
+  const report = await reattribute(request, options, AbortSignal.timeout(120_000))
+  t.is(report.rows, all.length)
+  const after = await edges(clickhouse)
+  t.notDeepEqual(after, before)
+  t.deepEqual(after, await edges(fresh.clickhouse, { madeNow: true }))
   stop()
   await running.catch(() => {})
 })

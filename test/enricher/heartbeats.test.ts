@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
+import type { Reachable } from '../../enricher/ends/clusters.ts'
 import { runEnricher } from '../../enricher/main.ts'
+import { settling } from '../../enricher/settle.ts'
+import { Draft } from '../../enricher/step.ts'
 import { Heartbeats } from '../../enricher/tables/heartbeats.ts'
+import { openBlock } from '../../runtime/block/message.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
 import { type ObjectVersion, objectKey, openEnd } from '../../schema/object.ts'
 import { kinds, topicOf } from '../../schema/record.ts'
-import { messageOf } from '../helpers/blocks.ts'
+import { deliveredOf, messageOf } from '../helpers/blocks.ts'
 import { openTestBus } from '../helpers/bus.ts'
 import { hasClickHouse, openTestDatabase } from '../helpers/clickhouse.ts'
 import { testService } from '../helpers/service.ts'
@@ -67,7 +71,14 @@ test('told to stop, it stops waiting', async t => {
 
 const base = { cluster: 'east', source: 'kubernetes', valid_from: 0, valid_to: openEnd }
 const cart: ObjectVersion = { ...base, kind: 'pod', namespace: 'shop', name: 'cart-1', uid: 'cart', addresses: ['10.0.0.1'] }
-const beatAt = (time: number): ObjectVersion => ({ ...base, kind: 'cluster', name: 'east', uid: 'east', time })
+const beatAt = (time: number, cluster = 'east'): ObjectVersion => ({
+  ...base,
+  cluster,
+  kind: 'cluster',
+  name: cluster,
+  uid: cluster,
+  time,
+})
 
 async function tell(bus: Bus, ...versions: ObjectVersion[]) {
   for (const version of versions)
@@ -83,13 +94,17 @@ async function ends(clickhouse: ClickHouse) {
   return rows
 }
 
-async function running(objectsWaitMs: number, use: (bus: Bus, clickhouse: ClickHouse) => Promise<void>) {
+async function running(
+  objectsWaitMs: number,
+  use: (bus: Bus, clickhouse: ClickHouse) => Promise<void>,
+  { reachable, beats = [] }: { reachable?: Reachable; beats?: ObjectVersion[] } = {},
+) {
   await using database = await openTestDatabase()
   await using bus = await openTestBus()
   const { clickhouse } = database
-  await tell(bus.bus, beatAt((Date.now() - 60_000) * 1000))
+  await tell(bus.bus, beatAt((Date.now() - 60_000) * 1000), ...beats)
   const { context, stop } = testService()
-  const enricher = runEnricher({ bus: bus.bus, clickhouse, options: { batch: { maxWaitMs: 50 }, objectsWaitMs } }, context)
+  const enricher = runEnricher({ bus: bus.bus, clickhouse, options: { batch: { maxWaitMs: 50 }, objectsWaitMs, reachable } }, context)
   await use(bus.bus, clickhouse)
   stop()
   await enricher.catch(() => {})
@@ -118,6 +133,64 @@ test('what was waited for in vain is stored, and says that it may become known',
     const { rows } = await clickhouse.query('SELECT provisional, sum(records) AS n FROM flow_1m GROUP BY provisional')
     t.deepEqual(rows, [{ provisional: true, n: 1 }])
   })
+})
+
+const meshes = { meshes: [['east', 'west']] }
+const ofNeighbour = 'SELECT dst_cluster, dst_pod, dst_attribution AS attribution, dst_attribution_reason AS reason FROM flow'
+
+test('a pod of a neighbour that is told of after the flow came is known to it', async t => {
+  if (!(await hasClickHouse(t))) return
+  const now = Date.now() * 1000
+  const use = async (bus: Bus, clickhouse: ClickHouse) => {
+    await tell(bus, beatAt(now + 60e6))
+    await bus.publish(topicOf(kinds.flow), [await messageOf('flow', [{ ...flowAt(now), dst_address: '10.9.0.1' }])])
+    await sleep(500)
+    t.deepEqual(await ends(clickhouse), [])
+    await tell(bus, { ...cart, cluster: 'west', uid: 'west/cart', addresses: ['10.9.0.1'] }, beatAt(now + 60e6, 'west'))
+    await until('the row', async () => (await ends(clickhouse)).length)
+    t.deepEqual((await clickhouse.query(ofNeighbour)).rows, [
+      { dst_cluster: 'west', dst_pod: 'cart-1', attribution: 'exact', reason: 'other_cluster' },
+    ])
+  }
+  await running(20_000, use, { reachable: meshes, beats: [beatAt(now - 60e6, 'west')] })
+})
+
+test('a cluster that a source names for an end is waited for as well', async t => {
+  if (!(await hasClickHouse(t))) return
+  const now = Date.now() * 1000
+  const use = async (bus: Bus, clickhouse: ClickHouse) => {
+    await tell(bus, beatAt(now + 60e6))
+    const flow = { ...flowAt(now), dst_address: '10.9.0.1', dst_cluster: 'west' }
+    await bus.publish(topicOf(kinds.flow), [await messageOf('flow', [flow])])
+    await sleep(500)
+    t.deepEqual(await ends(clickhouse), [])
+    await tell(bus, { ...cart, cluster: 'west', uid: 'west/cart', addresses: ['10.9.0.1'] }, beatAt(now + 60e6, 'west'))
+    await until('the row', async () => (await ends(clickhouse)).length)
+    t.like((await clickhouse.query(ofNeighbour)).rows[0], { dst_cluster: 'west', dst_pod: 'cart-1', attribution: 'exact' })
+  }
+  await running(20_000, use, { beats: [beatAt(now - 60e6, 'west')] })
+})
+
+test('a neighbour that has fallen silent holds up nobody, and one that never spoke neither', async t => {
+  let now = 0
+  const heartbeats = new Heartbeats(() => now)
+  const draft = new Draft(kinds.flow, openBlock(await deliveredOf('flow', [flowAt(200)])))
+  const steps = [{ name: 'test', until: () => new Map([['east', 200]]), enrich: () => {} }]
+  const reachable = { meshes: [['east', 'west', 'north']] }
+  let vain = 0
+  const settled = settling({ heartbeats, steps, waitMs: 60_000, reachable, waited: (_, reached) => void (reached || vain++) })
+  const arrive = () => settled(draft, { read: Date.now(), published: Date.now(), signal })
+  heartbeats.beat('east', 200)
+  await arrive()
+  heartbeats.beat('west', 100)
+  now = 11_000
+  await arrive()
+  heartbeats.beat('east', 300)
+  await arrive()
+  t.is(vain, 2, 'west is behind and silent')
+  heartbeats.beat('west', 300)
+  await arrive()
+  t.is(vain, 2)
 })
 
 test('who is behind does not wait: what was published long ago is stored at once', async t => {

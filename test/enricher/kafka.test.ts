@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { runEnricher } from '../../enricher/main.ts'
 import { reattribute } from '../../enricher/reattribution/run.ts'
+import { nameTopic } from '../../schema/name.ts'
 import { reattributionTopic } from '../../schema/reattribution.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
 import { messageOf } from '../helpers/blocks.ts'
@@ -41,7 +42,7 @@ else {
     await using kafka = await startBrokers()
     await using bus = await connect(kafka.addresses.join(), { create: { ...defaultsFor(1), partitions: 4 } })
     for (const kind of Object.values(kinds)) await bus.ensureTopic(topicOf(kind), { compacted: Boolean(kind.replacing) })
-    for (const topic of [deadLetterTopic, reattributionTopic]) await bus.ensureTopic(topic)
+    for (const topic of [deadLetterTopic, nameTopic, reattributionTopic]) await bus.ensureTopic(topic)
     const { clickhouse } = database
     const { context, stop } = testService()
     using _stopping = { [Symbol.dispose]: stop }
@@ -87,7 +88,7 @@ else {
     const where = kafka.addresses.join()
     await using bus = await connect(where, { create: { ...defaultsFor(1), partitions: 4 } })
     for (const kind of Object.values(kinds)) await bus.ensureTopic(topicOf(kind), { compacted: Boolean(kind.replacing) })
-    await bus.ensureTopic(deadLetterTopic)
+    for (const topic of [deadLetterTopic, nameTopic]) await bus.ensureTopic(topic)
     const start = () => spawn(process.execPath, [enricher, where, database.url, database.database], { stdio: 'inherit' })
     const children = [start(), start()]
     t.teardown(() => children.forEach(child => child.kill('SIGKILL')))

@@ -105,6 +105,8 @@ test('what was stored provisionally is attributed again by itself once it is kno
     ).rows[0]
   const before = await counts()
   t.is(before.open, Math.ceil(rows.length / 3) + 60)
+  await openAutomatic({ ...world.running, knownSince: () => Date.now() * 1000 }, 1_000).look(AbortSignal.timeout(60_000))
+  t.deepEqual(await counts(), before, 'hours of which not all is known any more are left alone')
   await automatic.look(AbortSignal.timeout(60_000))
   const after = await counts()
   t.is(after.open, 0)

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type EnrichOptions, runEnricher, stepsOf } from '../../enricher/main.ts'
-import { type Progress, type Report, type Request, type Running, reattribute } from '../../enricher/reattribution/run.ts'
+import { makeSpanEdges } from '../../enricher/edges/edges.ts'
+import { edgesSql, windowSeconds } from '../../enricher/edges/sql.ts'
+import { stepsOf } from '../../enricher/known.ts'
+import { type EnrichOptions, runEnricher } from '../../enricher/main.ts'
+import { reattribute } from '../../enricher/reattribution/run.ts'
+import type { Progress, Report, Request, Running } from '../../enricher/reattribution/running.ts'
 import type { Stores } from '../../enricher/reattribution/store.ts'
 import { ObjectTable } from '../../enricher/tables/objects.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
@@ -10,6 +14,7 @@ import { type ObjectVersion, openEnd } from '../../schema/object.ts'
 import { type AttributedKind, attributedKind, seenSql } from '../../schema/reattribution.ts'
 import { type KindName, type RecordKind, collectedFields, kinds, topicOf } from '../../schema/record.ts'
 import { readState } from '../../enricher/reattribution/store.ts'
+import { spanEdge } from '../../schema/span-edge.ts'
 import { messageOf } from '../helpers/blocks.ts'
 import { openTestBus } from '../helpers/bus.ts'
 import { openTestDatabase, quietLog } from '../helpers/clickhouse.ts'
@@ -104,6 +109,65 @@ export const requests = (count: number, { from = hour } = {}) =>
     ...(i % 6 === 0 && { src_spiffe_id: 'spiffe://east/ns/shop/sa/web', src_spiffe_id_source: 'certificate', src_service_account: 'web' }),
   }))
 
+/** An hour all of whose edges are due. */
+export const spanHour = hour - 3600
+
+/**
+ * Spans of as many calls: both halves, some alone, some a message, some over the borders of windows; the first begin a minute before the hour and the
+ * last end a minute after it.
+ */
+export const spans = (calls: number, { from = spanHour } = {}) =>
+  Array.from({ length: calls }, (_, i) => {
+    const began = (from - 60) * 1e6 + Math.floor((i * 3_720e6) / calls)
+    const [caller, called] = [i % 5, (i * 3 + 1) % 4]
+    const common = { cluster: 'east', source: 'otlp', protocol: 'http', trace_id: i.toString(16).padStart(32, '0'), weight: 1 + (i % 2) }
+    const isMessage = i % 7 === 0
+    const client = {
+      ...common,
+      time: began,
+      span_id: 'c',
+      kind: isMessage ? 'producer' : 'client',
+      service_name: `app-${caller}`,
+      peer_service: `app-${called}`,
+      duration: 30e6 + i * 1000,
+      status: i % 9 ? 'unset' : 'error',
+      src_address: `10.0.0.${caller + 1}`,
+      dst_address: i % 4 ? '10.2.0.1' : `10.0.0.${called + 1}`,
+      dst_port: 8080,
+    }
+    const server = {
+      ...common,
+      time: began + (i % 3) * 20e6,
+      span_id: 's',
+      parent_span_id: 'c',
+      kind: isMessage ? 'consumer' : 'server',
+      service_name: `app-${called}`,
+      duration: 20e6 + i * 1000,
+      src_address: `10.0.0.${caller + 1}`,
+      dst_address: `10.0.0.${called + 1}`,
+      ...(i % 11 === 0 && { dst_namespace: 'said', dst_workload: 'itself' }),
+    }
+    return i % 8 === 3 ? [client] : i % 8 === 5 ? [server] : [client, server]
+  }).flat()
+
+const edgeColumns = spanEdge.columns.map(({ name }) => name).filter(name => !['revision', 'duration', 'messaging'].includes(name))
+const computed = ['messaging = true AS message', 'toString(finalizeAggregation(duration)) AS quantiles']
+
+/** All edges that shall be seen, or what they would be if they were made of the spans as they are now. */
+export async function edges(clickhouse: ClickHouse, { madeNow = false } = {}): Promise<Record<string, unknown>[]> {
+  const columns = [...edgeColumns, ...computed].join(', ')
+  if (!madeNow) {
+    const state = await readState({ reader: clickhouse }, 'span_edge')
+    const seen = (state && seenSql(state, 'bucket')) ?? '1'
+    return (await clickhouse.query<Record<string, unknown>>(`SELECT ${columns} FROM span_edge WHERE ${seen} ORDER BY ALL`)).rows
+  }
+  const windows = Array.from({ length: 36 }, (_, i) => spanHour - 3600 + i * windowSeconds)
+  const made = windows.map(from =>
+    clickhouse.query<Record<string, unknown>>(`SELECT ${columns} FROM (${edgesSql()}) ORDER BY ALL`, { params: { from } }),
+  )
+  return (await Promise.all(made)).flatMap(({ rows }) => rows)
+}
+
 export interface World extends AsyncDisposable {
   clickhouse: ClickHouse
   bus: Bus
@@ -119,6 +183,8 @@ export interface World extends AsyncDisposable {
   /** Of ClickHouse. */
   url: string
   database: string
+  /** Makes edges of all spans that are stored. */
+  makeEdges(): Promise<number>
   reattribute(request?: Partial<Request>, more?: Partial<Running>, signal?: AbortSignal): Promise<Report>
 }
 
@@ -175,6 +241,7 @@ export async function openWorld({ knows = false, options = {} }: { knows?: boole
       for (let at = 0; at < records.length; at += 1_000) await publish(kind, records.slice(at, at + 1_000))
       await settled()
     },
+    makeEdges: () => makeSpanEdges({ reader: clickhouse, inserter: clickhouse, bus, group: 'enricher', log: quietLog }),
     reattribute: (request = {}, more = {}, signal = AbortSignal.timeout(60_000)) =>
       reattribute(
         { id: `test-${++ids}`, kind: 'flow', from: hour, to: hour + 3600, provisional: false, ...request },

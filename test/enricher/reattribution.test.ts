@@ -4,10 +4,12 @@ import type { Stores } from '../../enricher/reattribution/store.ts'
 import { hasClickHouse } from '../helpers/clickhouse.ts'
 import { ask } from '../../query-api/query.ts'
 import type { ClickHouse } from '../../runtime/clickhouse/client.ts'
-import { stepsOf } from '../../enricher/main.ts'
-import { addHistory } from '../../enricher/reattribution/history.ts'
-import { IdentityTable } from '../../enricher/tables/identities.ts'
-import { ObjectTable } from '../../enricher/tables/objects.ts'
+import { stepsOf } from '../../enricher/known.ts'
+import { openHistory } from '../../enricher/reattribution/history.ts'
+import { quietLog } from '../helpers/clickhouse.ts'
+import { objectKey } from '../../schema/object.ts'
+import { kinds, topicOf } from '../../schema/record.ts'
+import { messageOf } from '../helpers/blocks.ts'
 import { store } from '../query-api/records.ts'
 import { contents, digests, flows, hour, objects, openWorld, requests, steps } from './reattributing.ts'
 
@@ -46,14 +48,15 @@ test('what only ClickHouse knows of objects is known as well, and of what nobody
     'object',
     objects.map(object => ({ time, ...object, ...(object.uid === 'web' && { valid_to: (hour + 7200) * 1e6 }) })),
   )
-  const table = new ObjectTable()
-  table.add(objects[1])
-  const window = { from: hour, to: hour + 3600 }
-  const add = () => addHistory([table, new IdentityTable()], world.clickhouse, window, AbortSignal.timeout(20_000))
-  t.is(await add(), objects.length - 1)
-  t.is(await add(), 0)
+  await world.bus.publish(topicOf(kinds.object), [{ ...(await messageOf('object', [objects[1]])), key: objectKey(objects[1]) }])
+  await using history = await openHistory(
+    { bus: world.bus, reader: world.clickhouse, log: quietLog },
+    { from: hour, to: hour + 3600 },
+    AbortSignal.timeout(20_000),
+  )
+  t.is(history.tables.objects.versions, objects.length)
   await world.send('flow', flows(60))
-  await world.reattribute({}, { steps: () => stepsOf({ objects: table }, {}) })
+  await world.reattribute({}, { steps: () => stepsOf(history.tables, {}) })
   const { rows } = await world.clickhouse.query<{ workload: string; attribution: string }>(
     "SELECT DISTINCT src_workload AS workload, src_attribution AS attribution FROM flow WHERE src_pod != '' AND src_claimed = 0 ORDER BY workload",
   )

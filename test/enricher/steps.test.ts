@@ -97,6 +97,10 @@ const cases: Record<string, [record: object, expected: object]> = {
     { src_pod: '', src_attribution: 'none', src_attribution_reason: 'no_object_at_that_time' },
   ],
   'every address of a pod is its own': [at(1500, 'fd00::1'), { src_pod: 'cart-1', src_attribution: 'exact' }],
+  'an address of IPv4 that is told in the form of IPv6 is the same address, of the same pod': [
+    at(1500, '::ffff:10.0.0.1'),
+    { src_address: '10.0.0.1', src_pod: 'cart-1', src_attribution: 'exact' },
+  ],
   'the same address in another cluster is somebody else’s': [
     { ...at(1500, '10.0.0.1'), cluster: 'west' },
     { src_pod: '', src_attribution: 'none', src_attribution_reason: 'no_object' },
@@ -175,6 +179,7 @@ const ways: Record<string, [record: object, orientation: string, source: string,
   'a SYN with ACK comes back': [{ tcp_flags: 18, src_port: 8080, dst_port: 40000 }, 'reply', 'syn', 8080],
   'a port a service has is the server’s': [{ src_port: 8080, dst_port: 4000 }, 'reply', 'service', 8080],
   'the lower port is the server’s': [{ src_port: 50000, dst_port: 443 }, 'forward', 'lower_port', 443],
+  'one port alone tells no server, and no end of port 0 is one': [{ src_port: 0, dst_port: 443 }, 'unknown', 'none', 443],
   'without ports nothing is known': [{ src_port: 0, dst_port: 0 }, 'unknown', 'none', 0],
 }
 for (const [title, [record, way, source, server]] of Object.entries(ways))

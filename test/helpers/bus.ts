@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Bus } from '../../runtime/bus/bus.ts'
 import { openEmbeddedBus } from '../../runtime/bus/embedded.ts'
+import { nameTopic } from '../../schema/name.ts'
 import { reattributionTopic } from '../../schema/reattribution.ts'
 import { deadLetterTopic, kinds, topicsOf } from '../../schema/record.ts'
 import { quietLog } from './clickhouse.ts'
@@ -15,6 +16,7 @@ export async function openTestBus(): Promise<{ bus: Bus; path: string } & AsyncD
   for (const kind of Object.values(kinds))
     for (const topic of topicsOf(kind)) await bus.ensureTopic(topic, { compacted: Boolean(kind.replacing) })
   await bus.ensureTopic(deadLetterTopic, { awaitReaders: false })
+  await bus.ensureTopic(nameTopic, { awaitReaders: false })
   await bus.ensureTopic(reattributionTopic, { awaitReaders: false })
   return {
     bus,

@@ -67,7 +67,7 @@ function countFlow(counts: Counts, flow: RecordedFlow): void {
 function decidingPolicy(flow: RecordedFlow): Policy | undefined {
   const [allowed] = [...(flow.egress_allowed_by ?? []), ...(flow.ingress_allowed_by ?? [])]
   const [denied] = [...(flow.egress_denied_by ?? []), ...(flow.ingress_denied_by ?? [])]
-  return flow.verdict === 'DROPPED' || flow.verdict === 'AUDIT' ? (denied ?? allowed) : allowed
+  return flow.verdict === 'DROPPED' || flow.verdict === 'AUDIT' ? denied : allowed
 }
 
 /** Microseconds since 1970, as they are stored. */

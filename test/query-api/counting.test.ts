@@ -31,6 +31,8 @@ const bothEnds = (record: object, bytes: number) => [
 ]
 const swappedEnds = { src_workload: 'cart', dst_workload: 'web', dst_service: '', src_service: 'shop/cart', connections: 0 } as const
 
+const tuple = { src_address: '10.0.0.1', src_port: 40_000, dst_address: '10.0.0.2', dst_port: 8080 } as const
+
 const inMinute = (minute: number, record: object) => ({ ...record, time: at(minute * 60) })
 
 /** What is added up from metrics: of a scrape, with the number of requests as its weight, and without a port. */
@@ -127,6 +129,17 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['flows'] },
     [[2]],
   ],
+  'packets that were on their way to a service are counted where they arrive, also where objects say it was one': [
+    {
+      flow: [
+        ...minutes(2, delivered),
+        ...minutes(2, { ...departed, dst_workload: '', dst_address: '10.96.0.7', before_translation: true }),
+        ...minutes(3, { ...departed, dst_workload: '', dst_service: 'shop/mail', before_translation: true }),
+      ],
+    },
+    { metrics: ['flows', 'sent', 'received'] },
+    [[2, 0, 2]],
+  ],
   'socket translations are no flows': [
     {
       flow: [
@@ -158,6 +171,31 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { metrics: ['connections', 'flows'] },
     [[2, 6]],
   ],
+  'what needs no handshake begins with its first packet': [
+    {
+      flow: [
+        ...minutes(2, { ...delivered, protocol: 'udp', trace_reason: 'new' }),
+        ...minutes(3, { ...delivered, protocol: 'udp', trace_reason: 'established' }),
+        ...minutes(2, { ...delivered, protocol: 'udp', trace_reason: 'new', orientation: 'reply' }),
+      ],
+    },
+    { metrics: ['connections', 'flows'] },
+    [[2, 7]],
+  ],
+  'two connections of one address and port, one soon after the other, are two, each of whom it was then': [
+    {
+      flow: [
+        ...[0, 5].map(second => ({ ...tuple, ...delivered, src_workload: 'job-a', tcp_flags: 2, time: at(second) })),
+        { ...tuple, ...delivered, src_workload: 'job-b', tcp_flags: 2, time: at(20) },
+        { ...tuple, ...delivered, src_workload: 'job-b', tcp_flags: 16, time: at(21) },
+      ],
+    },
+    { metrics: ['connections', 'flows'], by: ['src_workload'] },
+    [
+      ['job-a', 2, 2],
+      ['job-b', 1, 2],
+    ],
+  ],
   'the verdict and the drop of one packet are one drop and one denial': [
     { flow: [...minutes(4, denied), ...minutes(4, dropped)] },
     { metrics: ['drops', 'denials', 'flows'] },
@@ -172,6 +210,46 @@ const truths: Record<string, [stored: Stored, question: Parameters<typeof ask>[0
     { flow: [...minutes(4, { ...denied, policy_name: 'no-web', policy_namespace: 'shop' }), ...minutes(4, dropped)] },
     { metrics: ['denials'], by: ['policy_namespace', 'policy_name'] },
     [['shop', 'no-web', 4]],
+  ],
+  'a denial that several policies may have decided has the name of none': [
+    {
+      flow: [
+        ...minutes(1, { ...denied, policy_name: 'no-web', policy_namespace: 'shop', policy_source: 'dataplane' }),
+        ...minutes(1, { ...denied, policy_name: 'only-pay', policy_namespace: 'shop', policy_source: 'dataplane' }),
+        ...minutes(1, dropped),
+        ...minutes(1, dropped),
+      ],
+    },
+    { metrics: ['denials'], by: ['policy_name', 'policy_source'] },
+    [['', '', 2]],
+  ],
+  'a denial at one port of a range has not the name of the policy at another': [
+    {
+      flow: [
+        ...minutes(2, { ...denied, policy_name: 'no-web', policy_namespace: 'shop' }),
+        ...minutes(2, dropped),
+        ...minutes(3, { ...dropped, server_port: 8081 }),
+      ],
+    },
+    { metrics: ['denials'], by: ['policy_name', 'server_port'] },
+    [
+      ['', 8081, 3],
+      ['no-web', 8080, 2],
+    ],
+  ],
+  'a default deny has not the name of the policy that denied other packets of its edge': [
+    {
+      flow: [
+        ...minutes(2, { ...denied, drop_reason: 'policy_deny', policy_name: 'no-web', policy_namespace: 'shop' }),
+        ...minutes(2, { ...dropped, drop_reason: 'policy_deny' }),
+        ...minutes(3, { ...dropped, drop_reason: 'policy_denied' }),
+      ],
+    },
+    { metrics: ['denials'], by: ['policy_name', 'drop_reason'] },
+    [
+      ['', 'policy_denied', 3],
+      ['no-web', 'policy_deny', 2],
+    ],
   ],
   'a denial by a proxy is a denial of its own': [
     { flow: [...minutes(2, dropped), ...minutes(3, { ...edge, type: 'l7', event: 'l7', verdict: 'dropped', direction: 'ingress' })] },

@@ -5,6 +5,12 @@ import { hasClickHouse } from '../helpers/clickhouse.ts'
 import { type TestApi, openTestApi } from './api.ts'
 import { at, delivered, departed, exchange, now, range } from './traffic.ts'
 
+/** A job, and the next one, which was given its address and came by the same port a second later. */
+const ofJobs = { src_address: '10.0.3.1', src_port: 50_000, dst_address: '10.0.2.9', dst_port: 5432 }
+const first = { ...ofJobs, src_namespace: 'jobs', src_pod: 'report-1' }
+const next = { ...ofJobs, src_namespace: 'jobs', src_pod: 'backup-1' }
+const back = { src_address: ofJobs.dst_address, src_port: ofJobs.dst_port, dst_address: ofJobs.src_address, dst_port: ofJobs.src_port }
+
 const trace = '4bf92f3577b34da6a3ce929d0e0e4736'
 /** Connections of one call: the application to its proxy's peer behind a service, and proxy to proxy. */
 const toService = { src_address: '10.0.1.5', src_port: 41000, dst_address: '10.96.0.7', dst_port: 80 }
@@ -53,6 +59,11 @@ test.before(async t => {
     { ...departed, ...toPod, protocol: 'udp', time: at(100), reporter: 'of another protocol' },
     { ...departed, ...toPod, src_port: 5, time: at(100), reporter: 'of another conversation' },
     { ...departed, time: at(100), trace_id: trace, type: 'l7', event: 'l7', reporter: 'proxy' },
+    { ...delivered, ...first, time: at(600), reporter: 'first job' },
+    { ...delivered, ...back, dst_namespace: 'jobs', dst_pod: 'report-1', time: at(600.1), orientation: 'reply', reporter: 'first answer' },
+    { ...delivered, ...back, time: at(600.2), orientation: 'reply', reporter: 'answer to nobody known' },
+    { ...delivered, ...next, time: at(601), reporter: 'next job' },
+    { ...delivered, ...back, dst_namespace: 'jobs', dst_pod: 'backup-1', time: at(601.1), orientation: 'reply', reporter: 'next answer' },
   ])
 })
 test.after.always(() => api?.[Symbol.asyncDispose]())
@@ -87,6 +98,13 @@ promise('a request finds its other half, its spans and the packets of both, with
 promise('a flow finds the requests on its connection, and its own other direction', async t => {
   const { body } = await api.get<RelatedAnswer>(await place('flow', 'node-b'))
   t.deepEqual(matches(body), ['flow node-a: conversation', 'request cart: conversation'])
+})
+
+promise('a conversation of the same addresses and ports is another one once another pod has the address', async t => {
+  const { body } = await api.get<RelatedAnswer>(await place('flow', 'first%20job'))
+  t.deepEqual(matches(body), ['flow answer to nobody known: conversation', 'flow first answer: conversation'])
+  const { body: later } = await api.get<RelatedAnswer>(await place('flow', 'next%20job'))
+  t.deepEqual(matches(later), ['flow next answer: conversation', 'flow answer to nobody known: conversation'])
 })
 
 promise('a span finds its parent and its children', async t => {

@@ -169,7 +169,7 @@ views AS (
   )
 ),
 best_of_denials_edge AS (
-  SELECT denials_edge, if(max(denials_view) < 4 AND max(max(denials_view)) OVER (PARTITION BY any(denials_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(denials_view), -1, greatest(max(denials_view), 1)) AS denials_best, maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1) AS policy
+  SELECT denials_edge, if(max(denials_view) < 4 AND max(max(denials_view)) OVER (PARTITION BY any(denials_place) ORDER BY any(place_time) RANGE BETWEEN 60 PRECEDING AND 60 FOLLOWING) > max(denials_view), -1, greatest(max(denials_view), 1)) AS denials_best, if(uniqExactIf((policy_name, policy_namespace), denials_view >= 1 AND policy_name != '') > 1, ('', '', '', ''), maxIf((policy_name, policy_namespace, policy_kind, policy_source), denials_view >= 1)) AS policy
   FROM views
   GROUP BY denials_edge
 ),

@@ -88,3 +88,11 @@ test('the catalogue says of every dimension whether rollups can answer', t => {
   t.like(find('verdict'), { cardinality: 'low' })
   t.like(find('time'), { groupable: false })
 })
+
+test('the catalogue says of which dimensions only so many texts are told apart', t => {
+  const distinct = (kind: string, name: string) =>
+    catalog().dimensions.find(dimension => dimension.kind === kind && dimension.name === name)?.distinct
+  t.is(distinct('request', 'method'), 1_000)
+  t.is(distinct('span', 'name'), 10_000)
+  t.is(distinct('flow', 'src_workload'), undefined)
+})

@@ -105,6 +105,35 @@ test('both rollups hold what the records add up to', async t => {
   }
 })
 
+test('what comes late is in the rollups of its own minute and hour, and what is sent again is not there twice', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const { clickhouse } = database
+  const [early, late] = [2, 1].map(hours => (Math.floor(Date.now() / 3_600_000) - hours) * 3_600_000_000)
+  const insert = (time: number, bytes: number, token: string) => {
+    const block = new BlockBuilder(kinds.flow)
+    block.add({ time, received: nowMicros(), bytes })
+    return clickhouse.insertNative('flow', [block.encode()], { token })
+  }
+  await insert(late, 10, 'in time')
+  await insert(early + 61e6, 7, 'an hour late')
+  await insert(early + 61e6, 7, 'an hour late')
+  const ofTable = async (table: string) =>
+    (
+      await clickhouse.query<{ bucket: number; bytes: number }>(
+        `SELECT toUnixTimestamp(bucket) * 1000000 AS bucket, sum(bytes) AS bytes FROM ${table} GROUP BY bucket ORDER BY bucket`,
+      )
+    ).rows
+  t.deepEqual(await ofTable('flow_1m'), [
+    { bucket: early + 60e6, bytes: 7 },
+    { bucket: late, bytes: 10 },
+  ])
+  t.deepEqual(await ofTable('flow_1h'), [
+    { bucket: early, bytes: 7 },
+    { bucket: late, bytes: 10 },
+  ])
+})
+
 test('a rollup keeps apart every combination of its dimensions that came, whichever columns a text stands in', async t => {
   if (!(await hasClickHouse(t))) return
   await using database = await openTestDatabase()

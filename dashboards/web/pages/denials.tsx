@@ -1,8 +1,7 @@
 import { policyDrops } from '../../definitions/denials.ts'
-import { ago, utc, when } from '../../render/time.ts'
-import { format } from '../../render/units.ts'
 import { PanelCard } from '../components/panel-card.tsx'
 import { Failure, Skeleton, during } from '../components/notice.tsx'
+import { FoundHeads, FoundRow } from '../components/found-row.tsx'
 import { SortHead } from '../components/sort-head.tsx'
 import { Narrow } from '../components/value.tsx'
 import { Spark } from '../components/spark.tsx'
@@ -58,9 +57,7 @@ const DenialTable = ({ denials, sort }: { denials: readonly DenialRow[]; sort: S
         <SortHead name="policy" title="Policy" sort={sort} />
         <SortHead name="reason" title="Reason" sort={sort} />
         <th scope="col">Over time</th>
-        <SortHead name="count" title="Count" sort={sort} isNumber />
-        <SortHead name="first" title="First seen" sort={sort} isNumber />
-        <SortHead name="last" title="Last seen" sort={sort} isNumber />
+        <FoundHeads sort={sort} />
       </tr>
     </thead>
     <tbody>
@@ -75,7 +72,7 @@ function Line({ denial }: { denial: DenialRow }) {
   const { state } = useApp()
   const open = () => goTo('flows', { where: both(state.where, denial.condition, 'verdict = dropped') })
   return (
-    <tr class="pick" tabIndex={0} title="See the flows" onClick={open} onKeyDown={event => event.key === 'Enter' && open()}>
+    <FoundRow found={denial} title="See the flows" open={open}>
       <td>
         <Narrow condition={denial.srcIs} words={denial.src} />
       </td>
@@ -88,13 +85,6 @@ function Line({ denial }: { denial: DenialRow }) {
       <td>
         <Spark values={denial.series} tone="error" />
       </td>
-      <td class="right number">{format(denial.count, 'count')}</td>
-      <td class="right number" title={utc(denial.first)}>
-        {when(denial.first)}
-      </td>
-      <td class="right number" title={utc(denial.last)}>
-        {ago(denial.last)}
-      </td>
-    </tr>
+    </FoundRow>
   )
 }

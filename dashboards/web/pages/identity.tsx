@@ -1,7 +1,7 @@
-import { ago, utc, when } from '../../render/time.ts'
-import { format, percent, si } from '../../render/units.ts'
+import { percent, si } from '../../render/units.ts'
 import { drift } from '../api.ts'
 import { Failure, Skeleton, during } from '../components/notice.tsx'
+import { FoundHeads, FoundRow } from '../components/found-row.tsx'
 import { SortHead } from '../components/sort-head.tsx'
 import { Narrow } from '../components/value.tsx'
 import { useAsk } from '../state/ask.ts'
@@ -72,9 +72,7 @@ const DriftTable = ({ rows, sort }: { rows: readonly DriftRow[]; sort: Sort }) =
         <SortHead name="server" title="To whom" sort={sort} />
         <SortHead name="port" title="Port" sort={sort} isNumber />
         <SortHead name="seen" title="Shown" sort={sort} />
-        <SortHead name="count" title="Count" sort={sort} isNumber />
-        <SortHead name="first" title="First seen" sort={sort} isNumber />
-        <SortHead name="last" title="Last seen" sort={sort} isNumber />
+        <FoundHeads sort={sort} />
       </tr>
     </thead>
     <tbody>
@@ -90,7 +88,7 @@ function Line({ row }: { row: DriftRow }) {
   const { kind, record } = row
   const open = () => goTo('flows', { kind, select: record.id, at: record.time, where: both(state.where, row.condition) ?? '' })
   return (
-    <tr class="pick" tabIndex={0} title="See the newest record" onClick={open} onKeyDown={event => event.key === 'Enter' && open()}>
+    <FoundRow found={row} title="See the newest record" open={open}>
       <td title={row.about}>
         <span class={`chip ${row.tone}`}>{row.words}</span>
         {row.end === 'server' && <span class="muted"> of the server</span>}
@@ -112,13 +110,6 @@ function Line({ row }: { row: DriftRow }) {
           </div>
         ))}
       </td>
-      <td class="right number">{format(row.count, 'count')}</td>
-      <td class="right number" title={utc(row.first)}>
-        {when(row.first)}
-      </td>
-      <td class="right number" title={utc(row.last)}>
-        {ago(row.last)}
-      </td>
-    </tr>
+    </FoundRow>
   )
 }

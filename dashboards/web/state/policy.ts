@@ -1,4 +1,5 @@
-const isDefaultDeny = (reason: string) => /^policy[_ ]denied$/i.test(reason)
+/** As Cilium and as Envoy say it. */
+const isDefaultDeny = (reason: string) => /^(policy[_ ]denied|default_deny)$/i.test(reason)
 
 export interface Policy {
   kind: string

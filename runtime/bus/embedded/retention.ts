@@ -27,9 +27,18 @@ async function removeAllOld(topic: Topic, deps: PublisherDeps) {
   while (!deps.closing.aborted && (await removeOld(topic, topic.state(), deps)));
 }
 
+/** The tombstones of a compacted topic, a part at a time; what they removed is gone since they came. */
+async function removeTombstones(topic: Topic, { database, instruments, closing }: PublisherDeps): Promise<boolean> {
+  if (!topic.hasOldTombstones(Date.now())) return false
+  const removed = await database.write(() => topic.removeTombstones(Date.now()), { signal: closing })
+  instruments.removed(topic.name, 'tombstone', removed.messages, removed.bytes)
+  return removed.messages > 0
+}
+
 /** A part of what is too old or too much at a time, so that others can write in between. False when there is no more. */
-async function removeOld(topic: Topic, state: TopicState, { database, positions, instruments, closing }: PublisherDeps): Promise<boolean> {
-  if (state.compacted) return false
+async function removeOld(topic: Topic, state: TopicState, deps: PublisherDeps): Promise<boolean> {
+  if (state.compacted) return removeTombstones(topic, deps)
+  const { database, positions, instruments, closing } = deps
   const minTime = Date.now() - state.max_age_ms
   const expired = (time: number, kept: number) => time < minTime || kept > state.max_bytes
   const oldest = topic.at(0)

@@ -1,4 +1,4 @@
-import type { Delivered, Message, TopicOptions } from '../bus.ts'
+import { type Delivered, type Message, type TopicOptions, usualTombstoneMs } from '../bus.ts'
 import type { Database } from './database.ts'
 
 /** A topic's row: its settings, and how much went in and is still there. */
@@ -7,6 +7,7 @@ export interface TopicState {
   name: string
   compacted: 0 | 1
   await_readers: 0 | 1
+  /** Of a compacted topic, that of tombstones. */
   max_age_ms: number
   max_bytes: number
   next: number
@@ -44,30 +45,43 @@ export interface Topic {
   at(offset: number): { offset: number; start: number; time: number } | undefined
   /** Removes the oldest messages below `floor` that `expired` holds for, given how many bytes are kept. */
   removeOldest(floor: number, expired: (time: number, keptBytes: number) => boolean): { messages: number; bytes: number }
+  /** Whether there are tombstones that are kept no longer, by `now`. */
+  hasOldTombstones(now: number): boolean
+  /** Removes some of these. */
+  removeTombstones(now: number): { messages: number; bytes: number }
   count(fromOffset: number): { messages: number; bytes: number }
 }
 
 const maxMessagesAtOnce = 10_000
 const maxRemovedAtOnce = 500
 const none = new Uint8Array()
+/** The headers of a tombstone, as they stand in the file; the index over tombstones is for exactly this text. */
+const tombstoneHeaders = '{"weir-tombstone":""}'
 
 const delivered = ({ offset, time, key, headers, ids, body }: Row): Delivered => ({
   offset,
   time,
   ...(key !== null && { key }),
-  headers: JSON.parse(headers) as Record<string, string>,
+  headers: headers === tombstoneHeaders ? {} : (JSON.parse(headers) as Record<string, string>),
   body: body ?? none,
+  ...(headers === tombstoneHeaders && { tombstone: true }),
   ...(ids && { ids }),
 })
 
-export function entry({ key, headers, body, ids }: Message): Entry {
-  const headerText = JSON.stringify(headers)
+export function entry({ key, headers, body, ids, tombstone }: Message): Entry {
+  const headerText = tombstone ? tombstoneHeaders : JSON.stringify(headers)
   return { key, headers, body, ids, headerText, size: body.length + (ids?.length ?? 0) + headerText.length + (key?.length ?? 0) }
 }
 
 /** Makes the topic, or gives the one that is there these settings. */
 export function saveTopic(database: Database, name: string, options: TopicOptions, defaultMaxBytes: number): void {
-  const { compacted = false, awaitReaders = true, maxAgeMs = Infinity, maxBytes = defaultMaxBytes } = options
+  const {
+    compacted = false,
+    awaitReaders = true,
+    maxAgeMs = Infinity,
+    maxBytes = defaultMaxBytes,
+    tombstoneMs = usualTombstoneMs,
+  } = options
   const known = database.prepare('SELECT id, compacted FROM topic WHERE name = ?').get(name) as { compacted: number } | undefined
   if (known && Boolean(known.compacted) !== compacted)
     throw new Error(`topic ${name}: compacted is ${!compacted} since it was made and cannot become ${compacted}`)
@@ -76,12 +90,19 @@ export function saveTopic(database: Database, name: string, options: TopicOption
       `INSERT INTO topic (name, compacted, await_readers, max_age_ms, max_bytes) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
        SET await_readers = excluded.await_readers, max_age_ms = excluded.max_age_ms, max_bytes = excluded.max_bytes RETURNING id`,
     )
-    .get(name, Number(compacted), Number(awaitReaders && !compacted), maxAgeMs, maxBytes) as { id: number }
+    .get(name, Number(compacted), Number(awaitReaders && !compacted), compacted ? tombstoneMs : maxAgeMs, maxBytes) as { id: number }
+  if (compacted && known) indexTombstones(database, id)
   if (known) return
   // The body comes last: what stands before it is read without touching the pages the body fills.
   database.exec(`CREATE TABLE message_${id} (offset INTEGER PRIMARY KEY, time INTEGER NOT NULL, start INTEGER NOT NULL, size INTEGER NOT NULL,
     key TEXT, headers TEXT NOT NULL, ids BLOB, body BLOB) STRICT`)
   if (compacted) database.exec(`CREATE INDEX key_${id} ON message_${id} (key)`)
+  if (compacted) indexTombstones(database, id)
+}
+
+/** Finds tombstones without looking at the other messages; topics that were made before there were any have no such index. */
+function indexTombstones(database: Database, id: number): void {
+  database.exec(`CREATE INDEX IF NOT EXISTS tombstone_${id} ON message_${id} (time) WHERE headers = '${tombstoneHeaders}'`)
 }
 
 export function listTopics(database: Database): TopicState[] {
@@ -103,6 +124,9 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
     at: database.prepare(`SELECT offset, start, time FROM ${table} WHERE offset >= ? ORDER BY offset LIMIT 1`),
     remove: database.prepare(`DELETE FROM ${table} WHERE offset <= ?`),
     replace: database.prepare(`DELETE FROM ${table} WHERE key = ? RETURNING size`),
+    old: database.prepare(`SELECT 1 FROM ${table} WHERE headers = '${tombstoneHeaders}' AND time < ? LIMIT 1`),
+    removeOld: database.prepare(`DELETE FROM ${table} WHERE offset IN (
+      SELECT offset FROM ${table} WHERE headers = '${tombstoneHeaders}' AND time < ? LIMIT ${maxRemovedAtOnce}) RETURNING size`),
     count: database.prepare(`SELECT count(*) AS messages, coalesce(sum(size), 0) AS bytes FROM ${table} WHERE offset >= ?`),
   }
   const state = () => statements.state.get(id) as unknown as TopicState
@@ -152,6 +176,13 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
         statements.shrink.run(bytes, id)
       }
       return { messages, bytes }
+    },
+    hasOldTombstones: now => statements.old.get(now - state().max_age_ms) !== undefined,
+    removeTombstones(now) {
+      const sizes = statements.removeOld.all(now - state().max_age_ms).map(({ size }) => size as number)
+      const bytes = sizes.reduce((sum, size) => sum + size, 0)
+      if (sizes.length) statements.shrink.run(bytes, id)
+      return { messages: sizes.length, bytes }
     },
     count: fromOffset => statements.count.get(fromOffset) as { messages: number; bytes: number },
   }

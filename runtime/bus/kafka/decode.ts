@@ -74,7 +74,7 @@ class RecordReader {
     const timeDelta = this.#varint()
     const offset = base + this.#varint()
     const key = this.#piece()
-    const body = this.#piece() ?? Buffer.alloc(0)
+    const body = this.#piece()
     const headers: [string, string][] = []
     let ids: Buffer | undefined
     for (let left = this.#varint(); left > 0; left--) {
@@ -89,7 +89,9 @@ class RecordReader {
       time: appended ? batchTime : batchTime + timeDelta,
       ...(key && { key: key.toString() }),
       headers: Object.fromEntries(headers),
-      body,
+      body: body ?? Buffer.alloc(0),
+      // What has no key was removed by nobody.
+      ...(!body && key && { tombstone: true }),
       ...(ids && { ids }),
     }
   }

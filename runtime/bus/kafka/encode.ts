@@ -15,7 +15,8 @@ export interface Sequence {
 export interface Entry {
   key: Buffer | undefined
   headers: Buffer
-  body: Uint8Array
+  /** Nothing for a tombstone. */
+  body: Uint8Array | undefined
   /** Bytes in a batch, at most. */
   size: number
   message: Message
@@ -33,7 +34,7 @@ export function entryOf(message: Message): Entry {
   const written = writeHeaders(pairs)
   const keyBytes = key === undefined ? undefined : Buffer.from(key)
   const size = (keyBytes?.length ?? 0) + written.length + body.length + largestVarints
-  return { key: keyBytes, headers: written, body, size, message }
+  return { key: keyBytes, headers: written, body: message.tombstone ? undefined : body, size, message }
 }
 
 function writeHeaders(pairs: readonly [string, string | Uint8Array][]): Buffer {
@@ -71,18 +72,20 @@ export function encodeBatch(entries: readonly Entry[], { producerId, epoch, firs
 
 function writeRecord(out: Buffer, start: number, { key, headers, body }: Entry, delta: number): number {
   const keyLength = key ? key.length : -1
-  const fixed = 2 + varintSize(delta) + varintSize(keyLength) + varintSize(body.length)
-  let at = writeVarint(out, start, fixed + (key?.length ?? 0) + body.length + headers.length)
+  const bodyLength = body ? body.length : -1
+  const fixed = 2 + varintSize(delta) + varintSize(keyLength) + varintSize(bodyLength)
+  let at = writeVarint(out, start, fixed + (key?.length ?? 0) + (body?.length ?? 0) + headers.length)
   // No attributes, and the time of the batch.
   out[at++] = 0
   out[at++] = 0
   at = writeVarint(out, at, delta)
   at = writeVarint(out, at, keyLength)
   if (key) out.set(key, at)
-  at = writeVarint(out, at + (key?.length ?? 0), body.length)
-  out.set(body, at)
-  out.set(headers, at + body.length)
-  return at + body.length + headers.length
+  at = writeVarint(out, at + (key?.length ?? 0), bodyLength)
+  if (body) out.set(body, at)
+  at += body?.length ?? 0
+  out.set(headers, at)
+  return at + headers.length
 }
 
 const zigzag = (value: number) => ((value << 1) ^ (value >> 31)) >>> 0

@@ -1,4 +1,4 @@
-import type { TopicOptions } from '../bus.ts'
+import { type TopicOptions, usualTombstoneMs } from '../bus.ts'
 import type { Cluster } from './cluster.ts'
 import { typeOf } from './error.ts'
 
@@ -66,9 +66,12 @@ function creationError(topic: string, error: unknown): Error {
 }
 
 /** Kafka's names. What nobody has read is removed there like all the rest, by age and size. */
-function settingsOf({ compacted, maxAgeMs, maxBytes }: TopicOptions, { partitions, replication, maxMessageBytes }: TopicDefaults) {
+function settingsOf(
+  { compacted, tombstoneMs = usualTombstoneMs, maxAgeMs, maxBytes }: TopicOptions,
+  { partitions, replication, maxMessageBytes }: TopicDefaults,
+) {
   const kept: Record<string, string> = compacted
-    ? { 'cleanup.policy': 'compact', 'segment.ms': String(compactedAfterMs) }
+    ? { 'cleanup.policy': 'compact', 'segment.ms': String(compactedAfterMs), 'delete.retention.ms': String(tombstoneMs) }
     : {
         'cleanup.policy': 'delete',
         'retention.ms': String(maxAgeMs ?? -1),

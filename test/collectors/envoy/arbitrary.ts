@@ -148,6 +148,7 @@ export const httpEntry = fc.record(
         originalPath: fc.constantFrom('', '', '/before'),
         userAgent: text,
         requestId: text,
+        forwardedFor: text,
         requestHeadersBytes: wide,
         requestBodyBytes: wide,
         requestHeaders: headers,

@@ -64,6 +64,7 @@ export interface HttpEntry {
     originalPath?: string
     userAgent?: string
     requestId?: string
+    forwardedFor?: string
     requestHeadersBytes?: number
     requestBodyBytes?: number
     requestHeaders?: Headers

@@ -204,7 +204,7 @@ function addHttp(
     request_id: request.requestId ?? '',
     trace_id: trace,
     connection_id: common.streamId ?? '',
-    attributes: attributesOf(common, headers),
+    attributes: attributesOf(common, headers, request.forwardedFor),
   })
   if (denied)
     expected.flow.push({
@@ -229,7 +229,7 @@ function traceOf([{ traceparent = '', 'x-b3-traceid': b3 = '' }]: readonly Heade
   return [id, b3].find(each => /[1-9a-f]/.test(each)) ?? ''
 }
 
-function attributesOf(common: Common, headers: Headers[]): Record<string, string> {
+function attributesOf(common: Common, headers: Headers[], forwardedFor?: string): Record<string, string> {
   const attributes: Record<string, string> = {}
   const put = (key: string, value?: string) => void (value && (attributes[key] = value))
   put('upstream_transport_failure_reason', common.upstreamTransportFailureReason)
@@ -237,6 +237,7 @@ function attributesOf(common: Common, headers: Headers[]): Record<string, string
   put('connection_termination_details', common.connectionTerminationDetails)
   const dry = rbacOf(common).dry.map(id => denialBy(id))
   put('dry_run_denied_by', dry.map(({ namespace, policy }) => (policy ? `${namespace}/${policy}` : 'none')).join(','))
+  put('x_forwarded_for', forwardedFor)
   for (const [key, value] of Object.entries(common.customTags ?? {})) put(key, value)
   for (const [i, prefix] of ['request.header', 'response.header', 'response.trailer'].entries())
     for (const [key, value] of Object.entries(headers[i])) if (!secretHeaders.includes(key)) put(`http.${prefix}.${key}`, value)

@@ -112,7 +112,7 @@ test('a stream that breaks or sends garbage ends, is kept as a dead letter, and 
   t.is(letter.body, 'neither of these is a message')
 })
 
-test('an Envoy that does not introduce itself is known by its address, and by what the options say of it', async t => {
+test('an Envoy that does not introduce itself is known by its address, and its client by the connection, not by X-Forwarded-For, which is kept', async t => {
   if (await isSkipped(t)) return
   await using opened = await openTestBus()
   const { running, port } = await run(opened.bus, { reporter_kind: 'gateway', cluster: 'edge' })
@@ -128,7 +128,11 @@ test('an Envoy that does not introduce itself is known by its address, and by wh
     startTime: { seconds: 1_700_000_000 },
     duration: { nanos: 5_000_000 },
   }
-  const http = { commonProperties, request: { requestMethod: 1, path: '/' }, response: { responseCode: { value: 200 } } }
+  const http = {
+    commonProperties,
+    request: { requestMethod: 1, path: '/', forwardedFor: '203.0.113.9' },
+    response: { responseCode: { value: 200 } },
+  }
   const call = sender.call(accessLogsPath)
   await call.send(await encoded({ httpLogs: { logEntry: [http] } }))
   const [row] = await rowsOf(opened.bus, 'request', 1)
@@ -139,11 +143,39 @@ test('an Envoy that does not introduce itself is known by its address, and by wh
     direction: 'egress',
     src_address: '198.51.100.7',
     src_port: 50_123,
+    attributes: { x_forwarded_for: '203.0.113.9' },
     dst_address: '10.0.0.9',
     dst_port: 8080,
     latency: 5_000_000,
     time: 1_700_000_000_005_000,
   })
+})
+
+test('Envoys that send in turn on one connection each keep the name their stream began with', async t => {
+  await using opened = await openTestBus()
+  const { running, port } = await run(opened.bus)
+  await using _ = running
+  await using sender = await openSender(port)
+  const entry = { commonProperties: { startTime: { seconds: 1_700_000_000 } }, request: { requestMethod: 1 } }
+  const httpLogs = { logEntry: [entry] }
+  const begun = (pod: string) =>
+    encoded({ identifier: { node: { id: `sidecar~10.0.0.1~${pod}.shop~shop.svc.cluster.local` }, logName: 'x' }, httpLogs })
+  const [web, cart] = [sender.call(accessLogsPath), sender.call(accessLogsPath)]
+  let sent = 0
+  for (const [call, message] of [
+    [web, await begun('web')],
+    [cart, await begun('cart')],
+    [web, await encoded({ httpLogs })],
+    [cart, await encoded({ httpLogs })],
+  ] as const) {
+    await call.send(message)
+    await rowsOf(opened.bus, 'request', ++sent)
+  }
+  const rows = await rowsOf(opened.bus, 'request', sent)
+  t.deepEqual(
+    rows.map(row => row.reporter),
+    ['shop/web', 'shop/cart', 'shop/web', 'shop/cart'],
+  )
 })
 
 test('a connection that lasts while the collector is killed has each byte counted once', async t => {

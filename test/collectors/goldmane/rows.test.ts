@@ -110,6 +110,18 @@ const decisions: Record<string, [key: Plain, row: Plain]> = {
     },
     { verdict: 'dropped', policy_kind: 'GlobalNetworkPolicy', policy_name: 'deny-web', policy_match: '', drop_reason: 'policy_denied' },
   ],
+  'a denial of which no denying policy is told has the name of none that passed it on': [
+    { action: 'Deny', policies: { enforced_policies: [allowed, { ...allowed, name: 'tenants', action: 'Pass' }] } },
+    {
+      verdict: 'dropped',
+      drop_reason: 'policy_denied',
+      policy_kind: '',
+      policy_name: '',
+      policy_source: '',
+      denied_by: '',
+      allowed_by: 'GlobalNetworkPolicy//allow-all',
+    },
+  ],
   'the profile of a namespace that allows is named': [
     { policies: { enforced_policies: [{ kind: 'Profile', name: 'kns.shop', action: 'Allow', rule_index: 0 }] } },
     { verdict: 'forwarded', policy_kind: 'Profile', policy_name: 'kns.shop', policy_match: '' },

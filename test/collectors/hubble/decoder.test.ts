@@ -28,6 +28,8 @@ function open() {
   return { decoder, builders, decode, recordsOf }
 }
 
+const encoded = (flow: object) => Buffer.from(responseType().encode(responseType().fromObject({ flow })).finish())
+
 /** The record as a block gives it back: with the defaults of what it leaves out, addresses in one form. */
 function throughBlock(kind: 'flow' | 'request', record: Record<string, unknown> | undefined) {
   const builder = new BlockBuilder(kinds[kind], 4)
@@ -118,12 +120,47 @@ test('labels are right when a builder begins another block, and when two builder
 
 test('a record is known by its uuid, or by its bytes when it has none', t => {
   const { decode, builders } = open()
-  const encoded = (flow: object) => Buffer.from(responseType().encode(responseType().fromObject({ flow })).finish())
   decode(encoded({ uuid: '0102a3b4-c5d6-e7f8-9900-112233445566' }))
   t.is(Buffer.from(builders.flow.ids.subarray(0, 8)).toString('hex'), '0102a3b4c5d6e7f8')
   const idOf = (flow: object) => (decode(encoded(flow)), Buffer.from(builders.flow.ids.subarray(0, 8)).toString('hex'))
   t.is(idOf({ verdict: 1 }), idOf({ verdict: 1 }))
   t.not(idOf({ verdict: 1 }), idOf({ verdict: 2 }))
+})
+
+test('a policy that allowed one end is never named as the one that denied, and a default deny names none', t => {
+  const { decode, recordsOf } = open()
+  const decided = (flow: object) => {
+    decode(encoded(flow))
+    const [{ policy_name, policy_source, allowed_by, denied_by }] = recordsOf('flow')
+    return [policy_name, policy_source, allowed_by, denied_by]
+  }
+  const web = { name: 'web', namespace: 'shop', kind: 'NetworkPolicy' }
+  const cart = { name: 'cart', namespace: 'shop', kind: 'NetworkPolicy' }
+  const [allowed, denied] = ['NetworkPolicy/shop/web', 'NetworkPolicy/shop/cart']
+  // 133: no policy allowed it; 181: one denied it.
+  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 133, egress_allowed_by: [web] }), ['', '', allowed, ''])
+  t.deepEqual(decided({ verdict: 2, drop_reason_desc: 181, egress_allowed_by: [web], ingress_denied_by: [cart] }), [
+    'cart',
+    'dataplane',
+    allowed,
+    denied,
+  ])
+  t.deepEqual(decided({ verdict: 4, egress_allowed_by: [web] }), ['', '', allowed, ''])
+  t.deepEqual(decided({ verdict: 1, egress_allowed_by: [web] }), ['web', 'dataplane', allowed, ''])
+})
+
+test('a denial has the revision of the policy at its time, whatever the policy became later', t => {
+  const { decoder, builders, recordsOf } = open()
+  decoder.writeTo(builders.flow, builders.request)
+  for (const revision of [3, 4, 3]) {
+    const policy = { name: 'cart-deny', namespace: 'shop', revision }
+    const bytes = encoded({ verdict: 2, drop_reason_desc: 181, ingress_denied_by: [policy] })
+    decoder.decode(bytes, 0, bytes.length, received)
+  }
+  t.deepEqual(
+    recordsOf('flow').map(({ policy_name, policy_revision }) => [policy_name, policy_revision]),
+    [3, 4, 3].map(revision => ['cart-deny', revision]),
+  )
 })
 
 test('more endpoints, and more texts, than are remembered at once are told apart all the same', t => {

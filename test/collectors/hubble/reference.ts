@@ -107,7 +107,7 @@ export function referenceRecords(
   const isReply = flow.is_reply ? (flow.is_reply.value ? 'yes' : 'no') : flow.reply ? 'yes' : 'unknown'
   const allowed: Plain[] = [...flow.egress_allowed_by, ...flow.ingress_allowed_by]
   const denied: Plain[] = [...flow.egress_denied_by, ...flow.ingress_denied_by]
-  const policy = flow.verdict === 'DROPPED' || flow.verdict === 'AUDIT' ? (denied[0] ?? allowed[0]) : allowed[0]
+  const policy = flow.verdict === 'DROPPED' || flow.verdict === 'AUDIT' ? denied[0] : allowed[0]
   const counts = flow.aggregate ?? {}
   const weight = (counts.ingress_flow_count ?? 0) + (counts.egress_flow_count ?? 0) + (counts.unknown_direction_flow_count ?? 0) || 1
   const common = {
@@ -164,6 +164,7 @@ export function referenceRecords(
     cgroup_id: flow.cgroup_id,
     interface: flow.interface ? flow.interface.name || (flow.interface.index ? String(flow.interface.index) : '') : '',
     tunnel: flow.tunnel ? nameOf(flow.tunnel.protocol) : '',
+    policy_revision: policy ? Number(policy.revision) % 2 ** 32 : 0,
     policy_match: flow.policy_match_type || eventType === 5 ? (matches[flow.policy_match_type] ?? String(flow.policy_match_type)) : '',
     policy_log: joined(flow.policy_log),
     allowed_by: joined(allowed.map(policyText)),

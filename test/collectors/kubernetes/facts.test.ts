@@ -159,6 +159,27 @@ for (const [title, [resource, object, expected]] of Object.entries(cases))
     t.deepEqual(factsOf(resource, object), expected)
   })
 
+const stored = (name: string, calico?: object) => ({
+  metadata: { name, annotations: calico && { 'projectcalico.org/metadata': JSON.stringify(calico) } },
+})
+const calico: Record<string, [version: string, object: object, name: string, labels: string[]]> = {
+  'of its own API as it is': ['projectcalico.org/v3', { metadata: { name: 'default.x', labels: { a: '1' } } }, 'default.x', ['a=1']],
+  'as it is stored, by what people wrote': [
+    'crd.projectcalico.org/v1',
+    stored('default.x', { name: 'x', labels: { a: '1' } }),
+    'x',
+    ['a=1'],
+  ],
+  'as it is stored in a tier': ['crd.projectcalico.org/v1', stored('ops.x', { name: 'ops.x' }), 'ops.x', []],
+  'as it was stored before its name was kept': ['crd.projectcalico.org/v1', stored('default.x', { labels: { a: '1' } }), 'x', ['a=1']],
+  'as somebody stored it by hand': ['crd.projectcalico.org/v1', stored('x.y'), 'x.y', []],
+}
+
+for (const [title, [version, object, name, labels]] of Object.entries(calico))
+  test(`a policy of Calico has the name that people gave it: ${title}`, t => {
+    t.like(factsOf('globalnetworkpolicies.projectcalico.org', object, version), { kind: 'network_policy', name, labels })
+  })
+
 test('every record leads back to what it was made of', t => {
   for (const { name, tells, facts, apiVersions, plural } of resources) {
     if (!tells) continue

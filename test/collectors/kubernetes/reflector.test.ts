@@ -162,6 +162,45 @@ test('what is installed is found in the version it has; what is not, is looked f
   t.deepEqual(running.told, ['list', 'list', 'deny security.istio.io/v1beta1'])
 })
 
+const nothing = { message: 'no such thing' }
+
+test('what was in an old version of the API is followed in the new one when the old one is gone: nothing of it ends', async t => {
+  let version = 'v1beta1'
+  await using running = await reflect(policies, (asked, response) => {
+    if (!asked.path.includes(`/${version}/`)) return sendJson(response, nothing, 404)
+    if (!isWatch(asked)) return sendJson(response, list('1', ['deny']))
+    if (version === 'v1') return sendEvents(response, { type: 'MODIFIED', object: object('deny', '2') })
+    version = 'v1'
+    return response.end()
+  })
+  await until('it in the new version', () => running.told.length === 3)
+  t.deepEqual(running.told, ['list deny', 'list deny', 'deny security.istio.io/v1'])
+})
+
+test('a version that nobody had heard of is followed as well', async t => {
+  await using running = await reflect(policies, (asked, response) => {
+    const versions = ['v3', 'v2', 'v1'].map(version => ({ groupVersion: `security.istio.io/${version}` }))
+    if (asked.path === '/apis/security.istio.io') return sendJson(response, { versions })
+    if (!asked.path.includes('/v2/')) return sendJson(response, nothing, 404)
+    return isWatch(asked) ? sendEvents(response, { type: 'ADDED', object: object('deny') }) : sendJson(response, list('1', []))
+  })
+  await until('the policy', () => running.told.length === 2)
+  t.deepEqual(running.told, ['list', 'deny security.istio.io/v2'])
+})
+
+test('while the server cannot say which versions it has, nothing is taken for gone', async t => {
+  let isBroken = true
+  await using running = await reflect(policies, (asked, response) => {
+    if (asked.path.includes('/v')) return sendJson(response, nothing, 404)
+    return isBroken ? sendJson(response, {}, 503) : sendJson(response, nothing, 404)
+  })
+  await until('a reason', () => running.reflector.phase === 'failing')
+  t.deepEqual(running.told, [])
+  isBroken = false
+  await until('its absence', () => running.reflector.phase === 'absent')
+  t.deepEqual(running.told, ['list'])
+})
+
 test('a renewed token is read from the kubeconfig', async t => {
   await using running = await reflect(pods, (asked, response) => {
     if (asked.token !== 'Bearer second') return sendJson(response, { message: 'who are you?' }, 401)

@@ -158,49 +158,66 @@ function sharedAddresses(told: Told): string[] {
   })
 }
 
-test.serial('objects that were there before are told one for one, since when they are there', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster, pods } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
-  t.true(await isAsListed(told, cluster))
-  t.is(told.open('pod').length, podCount)
-  t.is(told.messages.get('pod'), podCount, 'each of them once')
-  for (const { uid, valid_from } of told.open('pod')) {
-    const created = Date.parse(String(pods.get(uid!)!.metadata.creationTimestamp)) * 1000
-    t.true(valid_from! >= created && valid_from! < created + 3_000_000)
-  }
-  const count = (kind: string) => told.open(kind).length
-  t.deepEqual(
-    { node: count('node'), service: count('service'), workload: count('workload'), policy: count('network_policy') },
-    {
-      node: nodeCount,
-      service: groupCount + 1,
-      workload: groupCount,
-      policy: groupCount,
-    },
-  )
-  t.deepEqual(
-    told
-      .open('node')
-      .map(({ name, addresses, zone }) => [name, addresses, zone])
-      .sort()[0],
-    ['node-0', ['10.1.0.10'], 'zone-0'],
-  )
-  t.like(collecting.status(), { ready: true })
-})
+/** What a test has at hand. */
+interface Watched {
+  shared: World
+  cluster: TestCluster
+  bus: Awaited<ReturnType<typeof openTestBus>>
+  /** What is told on the bus. */
+  told: Told
+  /** A collector that follows the cluster as a user, over a port other than its own where there is a link between. */
+  following(as?: { user?: Parameters<TestCluster['kubeconfig']>[0]; port?: number }): Promise<Collecting>
+}
 
-test.serial(
-  'what comes and goes while it is watched is told as it happens, and an address has one holder at a time but for a moment',
-  async t => {
+/** One after the other, because each changes the cluster. */
+const watched = (title: string, run: (t: ExecutionContext, watched: Watched) => Promise<void>) =>
+  test.serial(title, async t => {
     const shared = await world(t)
     if (!shared) return
     const { cluster } = shared
     await using bus = await openTestBus()
     await using told = new Told(bus.bus)
-    await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
+    const following: Watched['following'] = async ({ user = 'admin', port } = {}) =>
+      collect(bus.bus, { kubeconfig: await cluster.kubeconfig(user, port) }, quick)
+    await run(t, { shared, cluster, bus, told, following })
+  })
+
+watched(
+  'objects that were there before are told one for one, since when they are there',
+  async (t, { shared, cluster, told, following }) => {
+    await using collecting = await following()
+    t.true(await isAsListed(told, cluster))
+    t.is(told.open('pod').length, podCount)
+    t.is(told.messages.get('pod'), podCount, 'each of them once')
+    for (const { uid, valid_from } of told.open('pod')) {
+      const created = Date.parse(String(shared.pods.get(uid!)!.metadata.creationTimestamp)) * 1000
+      t.true(valid_from! >= created && valid_from! < created + 3_000_000)
+    }
+    const count = (kind: string) => told.open(kind).length
+    t.deepEqual(
+      { node: count('node'), service: count('service'), workload: count('workload'), policy: count('network_policy') },
+      {
+        node: nodeCount,
+        service: groupCount + 1,
+        workload: groupCount,
+        policy: groupCount,
+      },
+    )
+    t.deepEqual(
+      told
+        .open('node')
+        .map(({ name, addresses, zone }) => [name, addresses, zone])
+        .sort()[0],
+      ['node-0', ['10.1.0.10'], 'zone-0'],
+    )
+    t.like(collecting.status(), { ready: true })
+  },
+)
+
+watched(
+  'what comes and goes while it is watched is told as it happens, and an address has one holder at a time but for a moment',
+  async (t, { shared, cluster, told, following }) => {
+    await using collecting = await following()
     t.true(await isAsListed(told, cluster))
     const begun = Date.now() * 1000
     const victims = await churn(shared, 200)
@@ -214,13 +231,8 @@ test.serial(
   },
 )
 
-test.serial('kill -9 of the API server costs nothing but heartbeats while it is away', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
+watched('kill -9 of the API server costs nothing but heartbeats while it is away', async (t, { shared, cluster, told, following }) => {
+  await using collecting = await following()
   t.true(await isAsListed(told, cluster))
   await cluster.killServer()
   await until('it is said', () => /does not answer/.test(collecting.status()?.reason ?? ''))
@@ -235,55 +247,51 @@ test.serial('kill -9 of the API server costs nothing but heartbeats while it is 
   t.is(collecting.log.filter(line => line.includes('does not answer')).length, 1, 'logged once')
 })
 
-test.serial('what was deleted behind a cut link is ended, even where the server has forgotten that it was', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using link = await openLink(cluster.port)
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using _collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin', link.port) }, quick)
-  t.true(await isAsListed(told, cluster))
-  await link.cut()
-  const cut = Date.now() * 1000
-  await sleep(1000)
-  const victims = await churn(shared, 40)
-  await cluster.compact()
-  await cluster.killServer()
-  await cluster.startServer()
-  const mended = Date.now() * 1000
-  await link.mend()
-  t.true(await isAsListed(told, cluster))
-  const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
-  t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
-  for (const { ended_after, valid_to } of ended) t.true(ended_after! > 0 && ended_after! <= cut && valid_to! >= mended, 'somewhen between')
-  t.deepEqual(overlaps(told), [])
-})
+watched(
+  'what was deleted behind a cut link is ended, even where the server has forgotten that it was',
+  async (t, { shared, cluster, told, following }) => {
+    await using link = await openLink(cluster.port)
+    await using _collecting = await following({ port: link.port })
+    t.true(await isAsListed(told, cluster))
+    await link.cut()
+    const cut = Date.now() * 1000
+    await sleep(1000)
+    const victims = await churn(shared, 40)
+    await cluster.compact()
+    await cluster.killServer()
+    await cluster.startServer()
+    const mended = Date.now() * 1000
+    await link.mend()
+    t.true(await isAsListed(told, cluster))
+    const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
+    t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
+    for (const { ended_after, valid_to } of ended)
+      t.true(ended_after! > 0 && ended_after! <= cut && valid_to! >= mended, 'somewhen between')
+    t.deepEqual(overlaps(told), [])
+  },
+)
 
-test.serial('a collector that is killed goes on where it was: nothing doubled, what vanished is ended', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  const kubeconfig = await cluster.kubeconfig('admin')
-  const first = await collect(bus.bus, { kubeconfig }, quick)
-  t.true(await isAsListed(told, cluster))
-  await first[Symbol.asyncDispose]()
-  const messages = told.messages.get('pod')!
-  const { heartbeat } = told
-  const stays = new Map(told.open('pod').map(({ uid, valid_from }) => [uid, valid_from]))
-  const victims = await churn(shared, 30)
-  await using _second = await collect(bus.bus, { kubeconfig }, quick)
-  t.true(await isAsListed(told, cluster))
-  t.is(told.messages.get('pod'), messages + 2 * victims.length, 'one message for each that went and each that came')
-  for (const { uid, valid_from } of told.open('pod')) if (stays.has(uid)) t.is(valid_from, stays.get(uid))
-  for (const { metadata } of victims) {
-    const [version] = told.of('pod').filter(({ uid }) => uid === metadata.uid)
-    t.true(version.ended_after === heartbeat && version.valid_to! > heartbeat && version.valid_to !== openEnd)
-  }
-  t.deepEqual(overlaps(told), [])
-})
+watched(
+  'a collector that is killed goes on where it was: nothing doubled, what vanished is ended',
+  async (t, { shared, cluster, told, following }) => {
+    const first = await following()
+    t.true(await isAsListed(told, cluster))
+    await first[Symbol.asyncDispose]()
+    const messages = told.messages.get('pod')!
+    const { heartbeat } = told
+    const stays = new Map(told.open('pod').map(({ uid, valid_from }) => [uid, valid_from]))
+    const victims = await churn(shared, 30)
+    await using _second = await following()
+    t.true(await isAsListed(told, cluster))
+    t.is(told.messages.get('pod'), messages + 2 * victims.length, 'one message for each that went and each that came')
+    for (const { uid, valid_from } of told.open('pod')) if (stays.has(uid)) t.is(valid_from, stays.get(uid))
+    for (const { metadata } of victims) {
+      const [version] = told.of('pod').filter(({ uid }) => uid === metadata.uid)
+      t.true(version.ended_after === heartbeat && version.valid_to! > heartbeat && version.valid_to !== openEnd)
+    }
+    t.deepEqual(overlaps(told), [])
+  },
+)
 
 const crd = {
   apiVersion: 'apiextensions.k8s.io/v1',
@@ -304,28 +312,26 @@ const crd = {
   },
 }
 
-test.serial('policies of a mesh that is installed later are told, in whatever version there is, and end when it is removed', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
-  t.true(await isAsListed(told, cluster))
-  t.deepEqual(detailOf(collecting).not_followed, [])
-  t.true(detailOf(collecting).absent.includes(crd.metadata.name))
-  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
-  await cluster.create(definitions, crd)
-  const policies = '/apis/security.istio.io/v1beta1/namespaces/team-0/authorizationpolicies'
-  const spec = { action: 'DENY', rules: [{ from: [{ source: { namespaces: ['team-1'] } }] }] }
-  const policy = { apiVersion: 'security.istio.io/v1beta1', kind: 'AuthorizationPolicy', metadata: { name: 'deny-team-1' }, spec }
-  await until('the definition', async () => (await cluster.ask('POST', policies, policy)).status === 201)
-  const version = await until('the policy', () => told.open('network_policy').find(({ name }) => name === 'deny-team-1'))
-  t.deepEqual(JSON.parse(version.spec!), { apiVersion: policy.apiVersion, kind: policy.kind, spec })
-  await cluster.delete(`${definitions}/${crd.metadata.name}`)
-  await until('its end', () => told.open('network_policy').every(({ name }) => name !== 'deny-team-1'))
-  t.is(told.open('network_policy').length, groupCount, 'and no other')
-})
+watched(
+  'policies of a mesh that is installed later are told, in whatever version there is, and end when it is removed',
+  async (t, { cluster, told, following }) => {
+    await using collecting = await following()
+    t.true(await isAsListed(told, cluster))
+    t.deepEqual(detailOf(collecting).not_followed, [])
+    t.true(detailOf(collecting).absent.includes(crd.metadata.name))
+    const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    await cluster.create(definitions, crd)
+    const policies = '/apis/security.istio.io/v1beta1/namespaces/team-0/authorizationpolicies'
+    const spec = { action: 'DENY', rules: [{ from: [{ source: { namespaces: ['team-1'] } }] }] }
+    const policy = { apiVersion: 'security.istio.io/v1beta1', kind: 'AuthorizationPolicy', metadata: { name: 'deny-team-1' }, spec }
+    await until('the definition', async () => (await cluster.ask('POST', policies, policy)).status === 201)
+    const version = await until('the policy', () => told.open('network_policy').find(({ name }) => name === 'deny-team-1'))
+    t.deepEqual(JSON.parse(version.spec!), { apiVersion: policy.apiVersion, kind: policy.kind, spec })
+    await cluster.delete(`${definitions}/${crd.metadata.name}`)
+    await until('its end', () => told.open('network_policy').every(({ name }) => name !== 'deny-team-1'))
+    t.is(told.open('network_policy').length, groupCount, 'and no other')
+  },
+)
 
 interface ClusterDetail {
   absent: string[]
@@ -337,95 +343,84 @@ function detailOf(collecting: Collecting): ClusterDetail {
   return detail?.clusters[0] ?? { absent: [], not_followed: [] }
 }
 
-test.serial('a missing right is said once; those of deploy/kubernetes/rbac.yaml and no others are enough', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('reader') }, quick)
-  await until('refusals', () => {
-    const refused = detailOf(collecting).not_followed.filter(({ phase }) => phase === 'refused')
-    return refused.length === resources.length
-  })
-  t.is(told.messages.size, 0)
-  const manifests = parseAllDocuments(await readFile('deploy/kubernetes/rbac.yaml', 'utf8')).map(each => each.toJS() as KubernetesObject)
-  const roles = '/apis/rbac.authorization.k8s.io/v1'
-  const role = manifests.find(({ kind }) => kind === 'ClusterRole')!
-  const binding = manifests.find(({ kind }) => kind === 'ClusterRoleBinding')!
-  await cluster.create(`${roles}/clusterroles`, role)
-  const subjects = [{ kind: 'User', name: 'reader', apiGroup: 'rbac.authorization.k8s.io' }]
-  await cluster.create(`${roles}/clusterrolebindings`, { ...binding, subjects })
-  t.true(await isAsListed(told, cluster))
-  await until('all are followed', () => !detailOf(collecting).not_followed.length)
-  const warnings = collecting.log.filter(line => line.includes('does not let us'))
-  t.is(warnings.length, new Set(warnings).size)
-  t.true(warnings.length <= resources.length)
-})
-
-test.serial('while nothing comes through, nobody claims to know anything, and what happened meanwhile is told as uncertain', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using link = await openLink(cluster.port)
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin', link.port) }, quick)
-  t.true(await isAsListed(told, cluster))
-  link.stall(true)
-  await until('it is said', () => /does not answer/.test(collecting.status()?.reason ?? ''))
-  await sleep(4000)
-  const { heartbeat } = told
-  const victims = await churn(shared, 10)
-  await sleep(1000)
-  t.is(told.heartbeat, heartbeat)
-  link.stall(false)
-  t.true(await isAsListed(told, cluster))
-  const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
-  t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
-  // At the latest when somebody asked for it, which the API tells of what it deletes.
-  for (const { ended_after, valid_to } of ended) t.true(ended_after! >= heartbeat - 2_000_000 && ended_after! < valid_to!)
-})
-
-test.serial('a process that is killed with -9 again and again, while pods come and go, tells each of them once', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  const env = {
-    ...process.env,
-    WEIR_KUBECONFIG: await cluster.kubeconfig('admin'),
-    WEIR_KUBERNETES_CLUSTER: 'test',
-    WEIR_BUS_PATH: bus.path,
-    WEIR_DATA_DIR: cluster.directory,
-  }
-  const start = () => spawn(process.execPath, ['deploy/weir.js', 'collect'], { env, stdio: 'ignore' })
-  let collector = start()
-  try {
+watched(
+  'a missing right is said once; those of deploy/kubernetes/rbac.yaml and no others are enough',
+  async (t, { cluster, told, following }) => {
+    await using collecting = await following({ user: 'reader' })
+    await until('refusals', () => {
+      const refused = detailOf(collecting).not_followed.filter(({ phase }) => phase === 'refused')
+      return refused.length === resources.length
+    })
+    t.is(told.messages.size, 0)
+    const manifests = parseAllDocuments(await readFile('deploy/kubernetes/rbac.yaml', 'utf8')).map(each => each.toJS() as KubernetesObject)
+    const roles = '/apis/rbac.authorization.k8s.io/v1'
+    const role = manifests.find(({ kind }) => kind === 'ClusterRole')!
+    const binding = manifests.find(({ kind }) => kind === 'ClusterRoleBinding')!
+    await cluster.create(`${roles}/clusterroles`, role)
+    const subjects = [{ kind: 'User', name: 'reader', apiGroup: 'rbac.authorization.k8s.io' }]
+    await cluster.create(`${roles}/clusterrolebindings`, { ...binding, subjects })
     t.true(await isAsListed(told, cluster))
-    for (let round = 0; round < 2; round++) {
-      const churning = churn(shared, 60)
-      await sleep(200 * (round + 1))
-      await stop(collector)
-      await churning
-      collector = start()
-      t.true(await isAsListed(told, cluster))
-    }
-  } finally {
-    await stop(collector)
-  }
-  t.deepEqual(overlaps(told), [])
-  t.is(new Set(told.of('pod').map(({ uid }) => uid)).size, told.of('pod').length, 'one version each')
-})
+    await until('all are followed', () => !detailOf(collecting).not_followed.length)
+    const warnings = collecting.log.filter(line => line.includes('does not let us'))
+    t.is(warnings.length, new Set(warnings).size)
+    t.true(warnings.length <= resources.length)
+  },
+)
 
-test.serial('an etcd that was set back is noticed: what there is then is told', async t => {
-  const shared = await world(t)
-  if (!shared) return
-  const { cluster } = shared
-  await using bus = await openTestBus()
-  await using told = new Told(bus.bus)
-  await using _collecting = await collect(bus.bus, { kubeconfig: await cluster.kubeconfig('admin') }, quick)
+watched(
+  'while nothing comes through, nobody claims to know anything, and what happened meanwhile is told as uncertain',
+  async (t, { shared, cluster, told, following }) => {
+    await using link = await openLink(cluster.port)
+    await using collecting = await following({ port: link.port })
+    t.true(await isAsListed(told, cluster))
+    link.stall(true)
+    await until('it is said', () => /does not answer/.test(collecting.status()?.reason ?? ''))
+    await sleep(4000)
+    const { heartbeat } = told
+    const victims = await churn(shared, 10)
+    await sleep(1000)
+    t.is(told.heartbeat, heartbeat)
+    link.stall(false)
+    t.true(await isAsListed(told, cluster))
+    const ended = told.of('pod').filter(({ valid_to }) => valid_to !== openEnd)
+    t.deepEqual(ended.map(({ uid }) => uid).sort(), victims.map(({ metadata: { uid } }) => uid).sort())
+    // At the latest when somebody asked for it, which the API tells of what it deletes.
+    for (const { ended_after, valid_to } of ended) t.true(ended_after! >= heartbeat - 2_000_000 && ended_after! < valid_to!)
+  },
+)
+
+watched(
+  'a process that is killed with -9 again and again, while pods come and go, tells each of them once',
+  async (t, { shared, cluster, bus, told }) => {
+    const env = {
+      ...process.env,
+      WEIR_KUBECONFIG: await cluster.kubeconfig('admin'),
+      WEIR_KUBERNETES_CLUSTER: 'test',
+      WEIR_BUS_PATH: bus.path,
+      WEIR_DATA_DIR: cluster.directory,
+    }
+    const start = () => spawn(process.execPath, ['deploy/weir.js', 'collect'], { env, stdio: 'ignore' })
+    let collector = start()
+    try {
+      t.true(await isAsListed(told, cluster))
+      for (let round = 0; round < 2; round++) {
+        const churning = churn(shared, 60)
+        await sleep(200 * (round + 1))
+        await stop(collector)
+        await churning
+        collector = start()
+        t.true(await isAsListed(told, cluster))
+      }
+    } finally {
+      await stop(collector)
+    }
+    t.deepEqual(overlaps(told), [])
+    t.is(new Set(told.of('pod').map(({ uid }) => uid)).size, told.of('pod').length, 'one version each')
+  },
+)
+
+watched('an etcd that was set back is noticed: what there is then is told', async (t, { cluster, told, following }) => {
+  await using _collecting = await following()
   t.true(await isAsListed(told, cluster))
   await cluster.wipe()
   const groups = await seedGroups(cluster, 1)

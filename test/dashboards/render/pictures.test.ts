@@ -45,6 +45,18 @@ test('counts over time are shown per second, in order of time; nothing counted i
   )
 })
 
+test('the same traffic is the same rate whatever the length of the points, and a share or a duration is none', t => {
+  const pointsOf = (every: number, unit: string, value: number) =>
+    seriesOf(
+      { columns: [time, { name: 'm', type: 'number', unit }], rows: [[minute(0), value]], meta: { watermark: minute(60), partial: [] } },
+      ['m'],
+      { every },
+    ).map(({ perSecond, points }) => [perSecond, points[0]?.value])
+  for (const every of [60, 300, 3600])
+    for (const unit of ['By', '{flow}', '{packet}']) t.deepEqual(pointsOf(every, unit, 25 * every), [[true, 25]], `${unit} each ${every} s`)
+  for (const unit of ['1', 's']) t.deepEqual(pointsOf(300, unit, 0.25), [[false, 0.25]], unit)
+})
+
 const pictures: readonly [name: keyof typeof drawings, answer: Answer, every: number | undefined, contains: readonly RegExp[]][] = [
   ['line', overTime, 60, [/12\/s/, /<path/]],
   ['area', overTime, 60, [/15\/s|12\/s|10\/s/, /fill-opacity="0.55"|opacity/]],

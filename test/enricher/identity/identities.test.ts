@@ -7,6 +7,7 @@ import { type IdentityOptions, IdentityTable } from '../../../enricher/tables/id
 import { ObjectTable } from '../../../enricher/tables/objects.ts'
 import { Block } from '../../../runtime/block/block.ts'
 import { openBlock } from '../../../runtime/block/message.ts'
+import { ConfigError } from '../../../runtime/error.ts'
 import { type ObjectVersion, openEnd } from '../../../schema/object.ts'
 import { type KindName, kinds } from '../../../schema/record.ts'
 import { deliveredOf } from '../../helpers/blocks.ts'
@@ -105,6 +106,98 @@ const given: Record<string, [objects: ObjectVersion[], record: object, id: strin
     {},
     'spiffe://a.test/y',
     'template',
+  ],
+  'a fallback where the other fails': [
+    [cart, template('a.test/x', { fallback: true }), { ...template('a.test/{{ .PodMeta.Labels.team }}'), uid: 'y' }],
+    {},
+    'spiffe://a.test/x',
+    'template',
+  ],
+  'not a fallback where it is not understood what the other gives': [
+    [cart, template('a.test/x', { fallback: true }), { ...template('a.test/{{ lower .PodMeta.Name }}'), uid: 'y' }],
+    {},
+    '',
+    '',
+  ],
+  'nothing of a template beside one that is not understood': [
+    [cart, template('a.test/x'), { ...template('a.test/{{ index .PodMeta.Annotations "team" }}'), uid: 'y' }],
+    {},
+    '',
+    '',
+  ],
+  'an entry beside a template that is not understood': [[cart, own, template('{{ lower "A" }}')], {}, spiffe('/ns/shop/sa/cart'), 'spire'],
+  'not the convention of the mesh beside a template that is not understood': [
+    [{ ...cart, ...meshed }, template('{{ lower "A" }}')],
+    {},
+    '',
+    '',
+  ],
+  'a template with workload selectors that every container of the pod has': [
+    [cart, template('a.test/x', { workloadSelectorTemplates: ['k8s:ns:{{ .PodMeta.Namespace }}', 'k8s:sa:cart'] })],
+    {},
+    'spiffe://a.test/x',
+    'template',
+  ],
+  'nothing of one for a container alone': [
+    [cart, template('a.test/x', { workloadSelectorTemplates: ['k8s:container-name:main'] })],
+    {},
+    '',
+    '',
+  ],
+  'nothing of one for a process alone': [[cart, template('a.test/x', { workloadSelectorTemplates: ['unix:uid:1000'] })], {}, '', ''],
+  'nothing of one for others': [[cart, template('a.test/x', { workloadSelectorTemplates: ['k8s:ns:bank'] })], {}, '', ''],
+  'nothing of one with a selector that is none': [[cart, template('a.test/x', { workloadSelectorTemplates: ['k8s'] })], {}, '', ''],
+  'nothing of one of another trust domain': [[cart, domain('example.org', true), template('a.test/x')], {}, '', ''],
+  'nothing to a pod that is on no node': [[{ ...cart, node: '' }, template('a.test/x')], {}, '', ''],
+  'nothing to a pod of a namespace that is ignored': [
+    [cart, template('a.test/x')],
+    {},
+    '',
+    '',
+    { spire_controller_managers: { east: { ignore_namespaces: ['^sh.*'] } } },
+  ],
+  'nothing of one of a class nobody told of': [[cart, template('a.test/x', { className: 'spire-spire' })], {}, '', ''],
+  'one of a class that was told': [
+    [cart, template('a.test/x', { className: 'spire-spire' }), { ...template('a.test/y'), uid: 'y' }],
+    {},
+    'spiffe://a.test/x',
+    'template',
+    { spire_controller_managers: { east: { class_names: ['spire-spire'] } } },
+  ],
+  'one without a class, where those are read as well': [
+    [cart, template('a.test/x', { className: 'another' }), { ...template('a.test/y'), uid: 'y' }],
+    {},
+    'spiffe://a.test/y',
+    'template',
+    { spire_controller_managers: { east: { class_names: ['spire-spire', ''] } } },
+  ],
+  'a template with what is known of the node': [
+    [
+      cart,
+      { ...template('{{ .TrustDomain }}/{{ .NodeMeta.UID }}/{{ slice .NodeSpec.ProviderID 7 }}'), uid: 'y' },
+      domain('example.org', true),
+      { kind: 'node', cluster: 'east', name: 'node-1', uid: 'n-1', spec: '{"podCIDRs":[],"providerID":"aws:///i-1"}', valid_to: openEnd },
+    ],
+    {},
+    'spiffe://example.org/n-1/i-1',
+    'template',
+  ],
+  'a template with the UID of a node of which nothing else can be read': [
+    [
+      cart,
+      template('a.test/{{ .NodeMeta.UID }}'),
+      { kind: 'node', cluster: 'east', name: 'node-1', uid: 'n-1', spec: '{', valid_from: 0, valid_to: openEnd },
+    ],
+    {},
+    'spiffe://a.test/n-1',
+    'template',
+  ],
+  'a template with the name of the cluster, where it is told': [
+    [cart, template('a.test/{{ .ClusterName }}/{{ .ClusterDomain }}')],
+    {},
+    'spiffe://a.test/e/cluster.local',
+    'template',
+    { spire_controller_managers: { east: { cluster_name: 'e', cluster_domain: 'cluster.local' } } },
   ],
   'the convention of the mesh': [[{ ...cart, ...meshed }], {}, 'spiffe://cluster.local/ns/shop/sa/cart', 'convention'],
   'the convention of a mesh with another trust domain': [
@@ -225,6 +318,18 @@ const checked: Record<string, [objects: ObjectVersion[], record: object, check: 
     'differs',
     'spiffe://cluster.local/ns/shop/sa/cart',
   ],
+  'nothing is held against it where a template that is not understood may have given it': [
+    [{ ...cart, ...meshed }, template('{{ lower .PodMeta.Name }}')],
+    certificate('spiffe://cluster.local/ns/bank/sa/till'),
+    '',
+    '',
+  ],
+  'differs: what became of a template that is not understood is known from SPIRE': [
+    [...known, template('{{ lower .PodMeta.Name }}')],
+    certificate(b),
+    'differs',
+    spiffe('/ns/shop/sa/cart'),
+  ],
   'a gateway passes on the certificates of others': [
     [{ ...cart, labels: ['istio=eastwestgateway', 'security.istio.io/tlsMode=istio'] }],
     certificate('spiffe://cluster.local/ns/bank/sa/till'),
@@ -240,6 +345,25 @@ for (const [title, [objects, record, check, expected, options]] of Object.entrie
     t.like(row, { src_identity_check: check, src_identity_expected: expected })
   })
 
+test('of a time before all that is still known nothing is said of identities, and of any later one what was said', async t => {
+  const since: ObjectVersion = { kind: 'history', time: 900 * second }
+  const wrong = { ...certificate(b), time: 899 * second }
+  const rows = [wrong, { ...wrong, time: 900 * second }, wrong, {}, { time: 899 * second }]
+  const found = await enriched([...known, since], rows)
+  t.deepEqual(
+    found.map(({ src_identity_check: check, src_spiffe_id: id }) => [check, id]),
+    [
+      ['', b],
+      ['differs', b],
+      ['', b],
+      ['', spiffe('/ns/shop/sa/cart')],
+      ['', ''],
+    ],
+  )
+  const [unproven] = await enriched([cart, server, strict(), since], [{ ...call, time: 899 * second }])
+  t.is(unproven.src_identity_check, '')
+})
+
 const server = { ...payment, ...meshed }
 const call = { protocol: 'tcp', src_port: 40_000, dst_port: 80, is_reply: 'no' }
 const policy = 'PeerAuthentication shop/default'
@@ -248,6 +372,7 @@ const demanded: Record<string, [objects: ObjectVersion[], record: object, check:
   'and so does a request of it': [[cart, server, strict()], { protocol: 'http', dst_port: 80 }, 'missing', 'request'],
   'a pod of the mesh has an identity': [[{ ...cart, ...meshed }, server, strict()], call, ''],
   'a pod with several has one, too': [[cart, own, entry('2', '/b', ['k8s:ns:shop']), server, strict()], call, ''],
+  'a pod that may have one from a template that is not understood': [[cart, template('{{ lower "A" }}'), server, strict()], call, ''],
   'one that showed a certificate has one': [[cart, server, strict()], { ...call, ...certificate('spiffe://a.test/x') }, ''],
   'nobody demands it of a server outside the mesh': [[cart, payment, strict()], call, ''],
   'nor where it is permissive': [[cart, server, strict('PERMISSIVE')], call, ''],
@@ -333,13 +458,34 @@ test('what is not understood is told once and counted', t => {
   for (const version of [...bad, ...bad]) identities.add(version)
   t.is(identities.unsupported, 3)
   t.is(told.length, 3)
-  t.is(told[0], 'network_policy template: .ClusterName')
+  t.is(told[0], 'network_policy template: .ClusterName, and there is no cluster_name')
+})
+
+test('a class nobody told of is named, and so is a function that spire-controller-manager does not have', t => {
+  const told: string[] = []
+  const identities = new IdentityTable({}, (_, reason) => void told.push(reason))
+  identities.add(template('a.test/x', { className: 'spire-spire' }))
+  identities.add({ ...template('{{ lower "A" }}'), uid: 'y' })
+  t.deepEqual(told, [
+    'the class spire-spire, which is in no class_names',
+    'the function lower, which spire-controller-manager does not have',
+  ])
+  t.is(identities.unsupported, 2)
+})
+
+test('what is no regular expression is said at once', t => {
+  const spire_controller_managers = { east: { ignore_namespaces: ['a', '('] } }
+  t.throws(() => new IdentityTable({ spire_controller_managers }), {
+    instanceOf: ConfigError,
+    message: 'enrich.identity.spire_controller_managers.east.ignore_namespaces.1: expected a regular expression, got "("',
+  })
 })
 
 test('what ended long ago is forgotten', t => {
   const identities = new IdentityTable()
   const day = 86_400 * second
   identities.add({ ...cart, time: 0, valid_to: 1 * day })
+  identities.add({ kind: 'history', time: 2 * day })
   for (let i = 0; i < 5000; i++) identities.add({ ...payment, uid: `${i}`, name: `p-${i}`, time: 10 * day })
   t.is(identities.standing('east', 'shop', 'cart-1', 1000 * second), undefined)
   t.true(identities.standing('east', 'shop', 'p-4999', 1000 * second)?.known)

@@ -1,8 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import type { Assignment, Bus, Delivered, Message } from '../../../runtime/bus/bus.ts'
+import { type Assignment, type Bus, type Delivered, type Message, tombstoneOf } from '../../../runtime/bus/bus.ts'
 import { openLog } from '../../../runtime/log.ts'
 import { assigned, readAll } from '../../contracts/bus.ts'
 import { connect, start } from '../../helpers/embedded-bus.ts'
@@ -146,6 +147,48 @@ test('a compacted topic keeps exactly the newest of each key, whatever its size 
   await sleep(100)
   t.deepEqual(await all(bus, 'c'), [27, 29, 31])
   t.deepEqual(numbers(await readAndCommit(bus, 'c', 'g', 3)), [27, 29, 31])
+})
+
+test('a tombstone removes its key at once, and goes itself after a while, a part at a time', async t => {
+  await using file = await start()
+  await using bus = await connect(file.where, { retentionEveryMs: 20 })
+  await bus.ensureTopic('c', { compacted: true, tombstoneMs: 300 })
+  const keys = range(0, 1_300).map(n => `k${n}`)
+  await bus.publish(
+    'c',
+    keys.map((key, n) => ({ ...kilobyte(n), key })),
+  )
+  await bus.publish('c', [{ ...kilobyte(0), key: 'other' }])
+  const published = performance.now()
+  await bus.publish('c', keys.map(tombstoneOf))
+  const read = async () => {
+    const messages: Delivered[] = []
+    for await (const { messages: next, caughtUp } of bus.follow('c', AbortSignal.timeout(5_000))) {
+      messages.push(...next)
+      if (caughtUp) return messages
+    }
+    return messages
+  }
+  if (performance.now() - published < 200) t.is((await read()).filter(({ tombstone }) => tombstone).length, 1_300)
+  await until(async () => (await read()).length === 1)
+  t.is((await read())[0].key, 'other')
+})
+
+test('a compacted topic from before there were tombstones gets them', async t => {
+  await using file = await start()
+  {
+    await using bus = await connect(file.where)
+    await bus.ensureTopic('c', { compacted: true })
+    await bus.publish('c', [{ ...kilobyte(1), key: 'a' }])
+  }
+  const database = new DatabaseSync(file.where)
+  database.exec('DROP INDEX tombstone_1')
+  database.close()
+  await using bus = await connect(file.where, { retentionEveryMs: 20 })
+  await bus.ensureTopic('c', { compacted: true, tombstoneMs: 1 })
+  await bus.publish('c', [tombstoneOf('a')])
+  await until(async () => (await all(bus, 'c')).length === 0)
+  t.pass()
 })
 
 test('a topic that is compacted stays so', async t => {

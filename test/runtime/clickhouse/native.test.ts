@@ -72,6 +72,22 @@ test('several blocks in one insert are one part a partition', async t => {
   t.deepEqual(rows, [{ parts: 1, rows: 10_000 }])
 })
 
+test('records of more hours than a server takes partitions of are one insert all the same', async t => {
+  if (!(await hasClickHouse(t))) return
+  await using database = await openTestDatabase()
+  const now = Date.now()
+  const hours = Array.from({ length: 150 }, (_, hour) => ({ time: (now - hour * 3_600_000) * 1000 }))
+  const blocks = [hours.slice(0, 75), hours.slice(75)].map(records => Buffer.from(blockOf(kinds.flow, records).encode()))
+  await database.clickhouse.insertNative('flow', blocks, { token: 'replayed' })
+  for (const [table, sum] of [
+    ['flow', 'count()'],
+    ['flow_1h', 'sum(records)'],
+  ]) {
+    const { rows } = await database.clickhouse.query(`SELECT ${sum} AS n FROM ${table}`)
+    t.deepEqual(rows, [{ n: 150 }], table)
+  }
+})
+
 test('blocks of one insert may each leave out what holds only defaults', async t => {
   if (!(await hasClickHouse(t))) return
   await using database = await openTestDatabase()
