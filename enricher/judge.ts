@@ -1,11 +1,7 @@
 import type { attributionReasons, attributions } from '../schema/vocabulary.ts'
 import { type Finding, type Lent, candidatesOf } from './ends/resolver.ts'
-import { type Crowd, doubts, entityOf, notFound } from './tables/address-table.ts'
+import { type Crowd, doubts, entityOf, nearby, noAddress, notFound } from './tables/address-table.ts'
 import { type ObjectTable, nobody } from './tables/objects.ts'
-
-/** What is found beside what tables answer: no address at all, and an unknown one where the cluster has pods or services. */
-export const noAddress = -4
-export const nearby = -5
 
 /** What the source says of an end. */
 export interface Claim {

@@ -1,7 +1,6 @@
 import type { attributionReasons } from '../../schema/vocabulary.ts'
-import { nearby } from '../judge.ts'
 import type { Draft } from '../step.ts'
-import { type AddressTable, doubts, entityOf, isCrowd, notFound } from '../tables/address-table.ts'
+import { type AddressTable, doubts, entityOf, isCrowd, nearby, notFound } from '../tables/address-table.ts'
 import type { Attribute, ObjectTable } from '../tables/objects.ts'
 import { type Reachable, neighboursBy } from './clusters.ts'
 import { onlyOne } from './listening.ts'
@@ -41,6 +40,8 @@ const mostFindings = 50_000
 const mostCandidates = 8
 /** Kinds of records whose transport protocol is told, and where. */
 const protocolFields: Readonly<Record<string, string>> = { flow: 'protocol', request: 'transport' }
+
+export type Resolver = ReturnType<typeof resolverOf>
 
 /**
  * Who an end was where its address alone does not tell: at addresses of nodes, which pods of the host network and node ports share, at

@@ -1,6 +1,10 @@
 /** What is answered instead of an entity. */
 export const notFound = { unknown: -1, notThen: -2, several: -3 } as const
 
+/** What is found where a table is not asked, or knows nothing: no address at all, and one where the cluster has pods or services. */
+export const noAddress = -4
+export const nearby = -5
+
 /** Bits of what `look` answers above the entity: why it is that entity only probably. */
 export const doubts = { perhapsEnded: 1 << 29, clock: 1 << 28 } as const
 /** The entity of an answer that is not negative. */
