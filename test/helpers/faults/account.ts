@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
+import { isControl } from '../../../enricher/tag.ts'
 import { truth } from '../../../collectors/demo/index.ts'
 import type { GroupLag } from '../../../runtime/bus/bus.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../../schema/record.ts'
@@ -147,11 +148,11 @@ async function deadLetters({ bus }: World): Promise<unknown[]> {
   return letters
 }
 
-/** Each version of an object that was told of, and when it was last. */
+/** Each version of an object that was told of, and when it was last; what is of the bus alone is not stored. */
 async function objectsSent({ bus }: World): Promise<string[]> {
   const times = new Map<string, string>()
   for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.object), new AbortController().signal)) {
-    for (const { key, headers } of messages) times.set(key!, headers.max_time)
+    for (const { key, headers } of messages.filter(message => !isControl(message))) times.set(key!, headers.max_time)
     if (caughtUp) break
   }
   return [...times].map(([key, time]) => `${key} ${time}`).sort()
