@@ -106,9 +106,19 @@ export function opening(events: FlowEvent[], call: Call, at: number): number {
   const arrived = leaveClient(events, call, at)
   if (hosts(call.server)) enterServer(events, call, arrived)
   const answer = { reply: true, flags: Flags.syn | Flags.ack, reason: Reason.reply }
+  leave(events, call, { ...answer, at: arrived + 60, side: 'server' })
   if (hosts(call.client)) events.push(trace(call, { ...answer, at: arrived + 90, side: 'client', point: Point.toEndpoint }))
-  else events.push(trace(call, { ...answer, at: arrived + 60, side: 'server', point: call.client.node ? Point.toStack : Point.toNetwork }))
   return arrived + 100
+}
+
+/** A packet goes from the node of a side to another one, where it has a node that can tell. */
+function leave(events: FlowEvent[], call: Call, seen: Omit<Seen, 'point'>): void {
+  const [from, to] = seen.side === 'client' ? [call.client, call.server] : [call.server, call.client]
+  if (!hosts(from) || from.node === to.node) return
+  const point = to.pod ? Point.toOverlay : to.node ? Point.toStack : Point.toNetwork
+  const event = trace(call, { ...seen, point })
+  event.masqueraded = seen.side === 'client' && !to.node
+  events.push(event)
 }
 
 /** What the node of the client sees of the first packet. Returns when it is at the node of the server. */
@@ -116,30 +126,30 @@ function leaveClient(events: FlowEvent[], call: Call, at: number): number {
   const { client, server } = call
   if (!hosts(client)) return at
   if (call.egress) events.push(policyVerdict(call, at, 'client'))
-  if (server.node === client.node) return at + 20
-  const point = server.pod ? Point.toOverlay : server.node ? Point.toStack : Point.toNetwork
-  const syn = trace(call, { at: at + 10, side: 'client', point, reply: false, flags: Flags.syn, reason: Reason.fresh })
-  syn.masqueraded = !server.node
-  events.push(syn)
-  return at + 180
+  leave(events, call, { at: at + 10, side: 'client', reply: false, flags: Flags.syn, reason: Reason.fresh })
+  return at + (server.node === client.node ? 20 : 180)
 }
 
+/** The proxy, where there is one, has a connection of its own to the endpoint, in the name of the client. */
 function enterServer(events: FlowEvent[], call: Call, at: number): void {
+  const { proxyPort } = call
   const verdict = policyVerdict(call, at, 'server')
-  const point = call.proxyPort ? Point.toProxy : Point.toEndpoint
-  const seen = trace(call, { at: at + 8, side: 'server', point, reply: false, flags: Flags.syn, reason: Reason.fresh })
-  if (call.proxyPort) {
-    verdict.verdict = seen.verdict = Verdict.redirected
-    verdict.proxyPort = seen.proxyPort = call.proxyPort
+  const seen = { side: 'server' as const, reply: false, flags: Flags.syn, reason: Reason.fresh }
+  events.push(verdict)
+  if (proxyPort) {
+    verdict.verdict = Verdict.redirected
+    verdict.proxyPort = proxyPort
+    events.push({ ...trace(call, { ...seen, at: at + 8, point: Point.toProxy }), verdict: Verdict.redirected, proxyPort })
   }
-  events.push(verdict, seen)
+  events.push(trace(call, { ...seen, at: at + (proxyPort ? 30 : 8), point: Point.toEndpoint }))
 }
 
-/** Something goes on in an open connection, or it ends: as the node of the server sees it, or that of the client when the server is outside. */
+/** Something goes on in an open connection, or it ends: as it leaves, and arrives at the server, or at the client when the server is outside. */
 export function passing(events: FlowEvent[], call: Call, at: number, flags: number): void {
   const reply = !hosts(call.server)
-  const reason = reply ? Reason.reply : Reason.established
-  events.push(trace(call, { at, side: reply ? 'client' : 'server', point: Point.toEndpoint, reply, flags, reason }))
+  const seen = { reply, flags, reason: reply ? Reason.reply : Reason.established }
+  if (!reply) leave(events, call, { ...seen, at: at - 20, side: 'client' })
+  events.push(trace(call, { ...seen, at, side: reply ? 'client' : 'server', point: Point.toEndpoint }))
 }
 
 /** A first packet that is stopped: at the server, or at the client when the server is outside. `by` is nobody where nothing allows it. */
