@@ -157,7 +157,7 @@ test.serial('what the ring of a node lost while we could not read is counted, an
 test.serial('a ring that was overwritten while we were away is one gap, and around it nothing is lost', async t => {
   if (!(await isThere(t))) return
   t.timeout(400_000)
-  const count = 22_000
+  const count = 40_000
   const args = ['-count', String(count), '-rate', '1500', '-ring', '4095', '-wait-clients', '2', '-agent-every', '0']
   await using node = await openNode({ port: await freePort(), args })
   await using recorder = openRecorder(node.address)
