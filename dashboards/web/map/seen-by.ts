@@ -58,6 +58,24 @@ function whereOf(same: readonly Witness[]): string {
   return sides.length ? `at ${ends[sides[0]!]}` : 'somewhere on the way'
 }
 
-/** Flows that left one end and did not arrive at the other; nothing unless both ends were seen. */
-export const lostOf = ({ sent, received }: { sent: number; received: number }): number | undefined =>
-  sent > 0 && received > 0 ? Math.max(0, sent - received) : undefined
+interface Passing {
+  seen_by: readonly Witness[]
+  sent: number
+  received: number
+}
+
+/**
+ * Flows that left one end, those that arrived at the other, and what was lost between. Nothing unless somebody watched both ends: the answers of who is
+ * outside arrive as well, and say nothing of what reached it.
+ */
+export function passedOf({ seen_by: seen, sent, received }: Passing): [name: 'Sent' | 'Received' | 'Lost on the way', flows: number][] {
+  const isWatched = ['egress', 'ingress'].every(side => seen.some(({ kind, direction }) => kind === 'flow' && direction === side))
+  if (!isWatched || !sent) return []
+  return received
+    ? [
+        ['Sent', sent],
+        ['Received', received],
+        ['Lost on the way', Math.max(0, sent - received)],
+      ]
+    : [['Sent', sent]]
+}

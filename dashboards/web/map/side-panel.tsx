@@ -10,7 +10,7 @@ import { go, goTo, hrefTo } from '../state/navigation.ts'
 import { DenialList } from './denial-list.tsx'
 import { sentenceOf } from './edge-line.tsx'
 import { type Graph, type MapEdge, type MapNode, type Measures, denialsOf, endIs, overLink, selected, served, takesPart } from './graph.ts'
-import { lostOf, sightsOf } from './seen-by.ts'
+import { passedOf, sightsOf } from './seen-by.ts'
 import { drillDown } from './service-map.tsx'
 
 /** What is selected on the map: its golden signals over time, ports, denials, neighbours, and where to look further. */
@@ -146,12 +146,6 @@ function Neighbours({ graph, id, seconds }: { graph: Graph; id: string; seconds:
 /** Who told of a link, and whether what left one end arrived at the other. */
 function SeenBy({ edge }: { edge: MapEdge }) {
   const sights = sightsOf(edge.seen_by)
-  const lost = lostOf(edge)
-  const passed: [string, number | undefined][] = [
-    ['Sent', edge.sent || undefined],
-    ['Received', edge.received || undefined],
-    ['Lost on the way', lost],
-  ]
   if (!sights.length) return null
   return (
     <section class="card neighbours seen-by">
@@ -167,14 +161,12 @@ function SeenBy({ edge }: { edge: MapEdge }) {
             </span>
           </li>
         ))}
-        {passed.map(([name, count]) =>
-          count === undefined ? null : (
-            <li key={name} class="port">
-              <span>{name}</span>
-              <span class={`number ${name.startsWith('Lost') && count > 0 ? 'error-text' : 'muted'}`}>{format(count, 'count')} flows</span>
-            </li>
-          ),
-        )}
+        {passedOf(edge).map(([name, flows]) => (
+          <li key={name} class="port">
+            <span>{name}</span>
+            <span class={`number ${name.startsWith('Lost') && flows > 0 ? 'error-text' : 'muted'}`}>{format(flows, 'count')} flows</span>
+          </li>
+        ))}
       </ul>
     </section>
   )

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { lostOf, sightsOf } from '../../../dashboards/web/map/seen-by.ts'
+import { passedOf, sightsOf } from '../../../dashboards/web/map/seen-by.ts'
 import type { Witness } from '../../../query-api/witnesses.ts'
 
 const seen = (source: string, layer: string, reporter_kind: string, direction: string, records: number): Witness => ({
@@ -31,8 +31,18 @@ for (const [title, [witnesses, words]] of Object.entries(cases))
       words,
     ))
 
-test('nothing is said to be lost where one end alone was seen', t => {
-  t.is(lostOf({ sent: 10, received: 0 }), undefined)
-  t.is(lostOf({ sent: 10, received: 7 }), 3)
-  t.is(lostOf({ sent: 7, received: 10 }), 0)
-})
+const [there, here] = [seen('hubble', 'kernel', '', 'egress', 4), seen('hubble', 'kernel', '', 'ingress', 5)]
+const passing: Record<string, [seen_by: Witness[], sent: number, received: number, words: string[]]> = {
+  'what left and arrived': [[there, here], 10, 7, ['Sent 10', 'Received 7', 'Lost on the way 3']],
+  'no less than nothing was lost': [[there, here], 7, 10, ['Sent 7', 'Received 10', 'Lost on the way 0']],
+  'what was stopped at the destination was not lost': [[there, here], 10, 0, ['Sent 10']],
+  'of who is outside nobody knows what arrived': [[there], 10, 20, []],
+  'requests say nothing of packets': [[there, seen('envoy', 'l7_proxy', 'sidecar', 'ingress', 3)], 10, 20, []],
+}
+
+for (const [title, [seen_by, sent, received, words]] of Object.entries(passing))
+  test(`on the way: ${title}`, t =>
+    t.deepEqual(
+      passedOf({ seen_by, sent, received }).map(([name, flows]) => `${name} ${flows}`),
+      words,
+    ))
