@@ -9,7 +9,7 @@ export const addressBytes = 16
  */
 export function writeAddress(bytes: Uint8Array, at: number, text: string): boolean {
   bytes.fill(0, at, at + addressBytes)
-  if (text === '') return true
+  if (text === '' || writeDotted(bytes, at, text)) return true
   if (!ipaddr.isValid(text)) return false
   const parsed = ipaddr.parse(text)
   const octets = parsed.toByteArray()
@@ -20,6 +20,30 @@ export function writeAddress(bytes: Uint8Array, at: number, text: string): boole
   }
   return true
 }
+
+/** The usual form of IPv4, four decimal numbers without leading zeros; false, and nothing is written, for all others. */
+function writeDotted(bytes: Uint8Array, at: number, text: string): boolean {
+  const octets = [0, 0, 0, 0]
+  let octet = 0
+  let digits = 0
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 48
+    if (digit === dot && digits > 0 && octet < 3) {
+      octet++
+      digits = 0
+    } else if (digit >= 0 && digit <= 9 && (digits === 0 || octets[octet] > 0)) {
+      octets[octet] = octets[octet] * 10 + digit
+      digits++
+    } else return false
+    if (octets[octet] > 255) return false
+  }
+  if (octet < 3 || digits === 0) return false
+  bytes[at + 10] = bytes[at + 11] = 0xff
+  bytes.set(octets, at + 12)
+  return true
+}
+/** As a digit. */
+const dot = '.'.charCodeAt(0) - 48
 
 export function isIpv4(bytes: Uint8Array, at: number): boolean {
   for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false
