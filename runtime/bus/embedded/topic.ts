@@ -30,6 +30,16 @@ interface Row {
   body: Uint8Array | null
 }
 
+type OnwardRow = [
+  offset: number,
+  time: number,
+  key: string | null,
+  headers: string,
+  ids: Uint8Array | null,
+  body: Uint8Array | null,
+  size: number,
+]
+
 /** The messages of one topic, a table of their own so that an offset is a row's address. Every function is one step of a transaction. */
 export interface Topic {
   id: number
@@ -129,6 +139,8 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
       SELECT offset FROM ${table} WHERE headers = '${tombstoneHeaders}' AND time < ? LIMIT ${maxRemovedAtOnce}) RETURNING size`),
     count: database.prepare(`SELECT count(*) AS messages, coalesce(sum(size), 0) AS bytes FROM ${table} WHERE offset >= ?`),
   }
+  // Most of what is read is read by this one, and arrays are made faster than objects.
+  statements.onward.setReturnArrays(true)
   const state = () => statements.state.get(id) as unknown as TopicState
   const sizes = (offset: number, limit: number) =>
     statements.sizes.iterate(offset, limit) as Iterable<{ offset: number; time: number; size: number }>
@@ -149,10 +161,11 @@ export function topicOf(database: Database, { id, name }: { id: number; name: st
     from(offset, maxBytes) {
       const messages: Delivered[] = []
       let bytes = 0
-      for (const row of statements.onward.iterate(offset, maxMessagesAtOnce) as Iterable<unknown> as Iterable<Row & { size: number }>) {
-        bytes += row.size
+      for (const row of statements.onward.iterate(offset, maxMessagesAtOnce) as Iterable<unknown> as Iterable<OnwardRow>) {
+        const [offset, time, key, headers, ids, body, size] = row
+        bytes += size
         if (messages.length && bytes > maxBytes) break
-        messages.push(delivered(row))
+        messages.push(delivered({ offset, time, key, headers, ids, body }))
       }
       return messages
     },
