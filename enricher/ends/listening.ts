@@ -81,7 +81,7 @@ export class Listening {
     this.#isService[entity] = kind === 'service'
     this.#sharesNode[entity] = kind === 'pod' && version.host_network === true
     this.#setDependsOnPort(entity, kind === 'node' || this.#sharesNode[entity] || services.length > 1)
-    if (ports.length) this.#ports.set(entity, new Set(ports.map(readPort)))
+    if (ports.length) this.#ports.set(entity, portsOf(ports))
     if (services.length > 1)
       this.#services.set(
         entity,
@@ -150,6 +150,20 @@ export class Listening {
   #wordsOf(address: string): string[] {
     return writeAddress(this.#bytes, 0, address) ? [wordsKey(this.#words, 0)] : []
   }
+}
+
+const mostSets = 10_000
+const portSets = new Map<string, ReadonlySet<number>>()
+
+/** Those of the pods of a workload are one set. */
+function portsOf(ports: readonly string[]): ReadonlySet<number> {
+  const text = ports.join()
+  const known = portSets.get(text)
+  if (known) return known
+  if (portSets.size >= mostSets) portSets.clear()
+  const read = new Set(ports.map(readPort))
+  portSets.set(text, read)
+  return read
 }
 
 const wordsKey = (words: Int32Array, at: number) => `${words[at]},${words[at + 1]},${words[at + 2]},${words[at + 3]}`

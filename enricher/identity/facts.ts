@@ -16,7 +16,11 @@ interface Domain {
 
 export const noLabels: Labels = new Map()
 
-export const nameOf = (cluster: string, ...rest: readonly (string | number)[]) => [cluster, ...rest].join('|')
+export function nameOf(cluster: string, ...rest: readonly (string | number)[]): string {
+  let name = cluster
+  for (const part of rest) name += `|${part}`
+  return name
+}
 
 /** Trust domains of the mesh of a cluster, the first for those it gives and the others trusted as well. */
 export type TrustDomains = Readonly<Record<string, string | readonly string[]>>

@@ -1,4 +1,4 @@
-import { type ObjectVersion, objectKey } from '../../schema/object.ts'
+import type { ObjectVersion } from '../../schema/object.ts'
 import type { Stretch } from './stretch.ts'
 
 /** What was so from `from` until before `to`, microseconds. */
@@ -13,37 +13,42 @@ export interface Version<T> {
  * an object has one version at a time, so the earlier ends where the later begins.
  */
 export class Versions<T> {
-  readonly #known = new Map<string, Version<T>>()
-  readonly #newest = new Map<string, Version<T>>()
+  /** Of each object, the newest last. */
+  readonly #objects = new Map<string, Version<T>[]>()
   readonly #byName = new Map<string, Version<T>[]>()
   readonly #namesOf: (value: T) => readonly string[]
+  #size = 0
 
   constructor(namesOf: (value: T) => readonly string[]) {
     this.#namesOf = namesOf
   }
 
   get size(): number {
-    return this.#known.size
+    return this.#size
   }
 
   /** Takes a version in; what it says is read from it once. Answers what is known of it now. */
   put(version: ObjectVersion, read: () => T): Version<T> {
-    const key = objectKey(version)
-    const { valid_from: from = 0, valid_to: to = Infinity } = version
-    const known = this.#known.get(key)
+    const { cluster = '', kind, uid, valid_from: from = 0, valid_to: to = Infinity } = version
+    const object = `${cluster}/${kind}/${uid}`
+    const versions = this.#objects.get(object)
+    const known = versions?.find(version => version.from === from)
     if (known) {
       known.to = to
       return known
     }
     const added = { from, to, value: read() }
-    this.#known.set(key, added)
-    for (const name of this.#namesOf(added.value)) {
-      const all = this.#byName.get(name)
-      if (all) all.push(added)
-      else this.#byName.set(name, [added])
-    }
-    this.#succeed(`${version.cluster ?? ''}/${version.kind}/${version.uid}`, added)
+    for (const name of this.#namesOf(added.value)) this.#nameIt(name, added)
+    if (versions) succeed(versions, added)
+    else this.#objects.set(object, [added])
+    this.#size++
     return added
+  }
+
+  #nameIt(name: string, version: Version<T>): void {
+    const all = this.#byName.get(name)
+    if (all) all.push(version)
+    else this.#byName.set(name, [version])
   }
 
   /** Versions of every time that have a name. */
@@ -60,20 +65,28 @@ export class Versions<T> {
 
   /** Forgets what ended before. */
   forget(before: number): void {
-    for (const versions of [this.#known, this.#newest]) for (const [key, { to }] of versions) if (to < before) versions.delete(key)
-    for (const [name, all] of this.#byName) {
-      const kept = all.filter(({ to }) => to >= before)
-      if (kept.length === all.length) continue
-      if (kept.length) this.#byName.set(name, kept)
-      else this.#byName.delete(name)
-    }
+    this.#size -= forgetIn(this.#objects, before)
+    forgetIn(this.#byName, before)
   }
+}
 
-  #succeed(object: string, added: Version<T>): void {
-    const other = this.#newest.get(object)
-    if (!other) return void this.#newest.set(object, added)
-    const [earlier, later] = other.from <= added.from ? [other, added] : [added, other]
-    earlier.to = Math.min(earlier.to, later.from)
-    this.#newest.set(object, later)
+/** Returns how many were forgotten. */
+function forgetIn<T>(versions: Map<string, Version<T>[]>, before: number): number {
+  let forgotten = 0
+  for (const [name, all] of versions) {
+    if (all.every(({ to }) => to >= before)) continue
+    const kept = all.filter(({ to }) => to >= before)
+    forgotten += all.length - kept.length
+    if (kept.length) versions.set(name, kept)
+    else versions.delete(name)
   }
+  return forgotten
+}
+
+function succeed<T>(versions: Version<T>[], added: Version<T>): void {
+  const newest = versions.at(-1)!
+  const isNewer = newest.from <= added.from
+  const [earlier, later] = isNewer ? [newest, added] : [added, newest]
+  earlier.to = Math.min(earlier.to, later.from)
+  versions.splice(isNewer ? versions.length : -1, 0, added)
 }

@@ -51,6 +51,7 @@ export class IdentityTable {
   #taken = 0
   #forgetAt = leastForgetting
   #knownSince = -Infinity
+  #forgottenTo = -Infinity
 
   /** `notUnderstood` is told once of each object that cannot be used. Throws ConfigError. */
   constructor(options: IdentityOptions = {}, notUnderstood: (name: string, reason: string) => void = () => {}) {
@@ -119,6 +120,8 @@ export class IdentityTable {
   #forget(): void {
     this.#forgetAt = this.#taken + Math.max(leastForgetting, this.#facts.pods.size)
     if (this.given.length > mostGiven) this.#forgetGiven()
+    if (this.#knownSince === this.#forgottenTo) return
+    this.#forgottenTo = this.#knownSince
     this.#facts.forget(this.#knownSince)
     for (const pods of this.#numbersOf.values())
       for (const [name, pod] of pods)

@@ -1,5 +1,5 @@
 import { writeAddress } from '../../runtime/block/address.ts'
-import { type ObjectVersion, objectKey, openEnd } from '../../schema/object.ts'
+import { type ObjectVersion, openEnd } from '../../schema/object.ts'
 import { Listening, serviceOf } from '../ends/listening.ts'
 import { AddressTable } from './address-table.ts'
 import { Endings } from './endings.ts'
@@ -40,7 +40,6 @@ const mostForgotten = { meanwhile: 16, atOnce: 20_000 }
 
 /** A version with what it was told to be, to notice when that changes. */
 interface Known {
-  key: string
   kind: EntityKind
   entity: number
   object: ObjectHistory
@@ -61,8 +60,9 @@ interface Known {
 interface ObjectHistory {
   name: string
   number: number
-  /** How many versions of it are known. */
-  versions: number
+  /** Its versions; and how many there are, with those that were told otherwise later. */
+  versions: Known[]
+  count: number
   /** The newest version, to end it when its successor begins. */
   newest?: Known
 }
@@ -88,7 +88,7 @@ export class ObjectTable {
   readonly #profiles = new Numbered()
   readonly #places = new Numbered()
   readonly #clusters = new Map<string, AddressTable>()
-  readonly #versions = new Map<string, Known>()
+  #versions = 0
   readonly #objects = new Map<string, ObjectHistory>()
   #objectCount = 0
   readonly #endings = new Endings<Known>()
@@ -100,7 +100,7 @@ export class ObjectTable {
   readonly #bytes = new Uint8Array(this.#words.buffer)
 
   get versions(): number {
-    return this.#versions.size
+    return this.#versions
   }
 
   /** Of what was before, microseconds, not all is known any more: versions that ended before are forgotten. */
@@ -163,14 +163,14 @@ export class ObjectTable {
   }
 
   #remove(known: Known): void {
-    const { key, kind, entity, object, cluster } = known
+    const { kind, entity, object, cluster } = known
     known.forgotten = true
-    if (this.#versions.get(key) === known) this.#versions.delete(key)
+    this.#leave(object, known)
     this.#removeAddresses(known)
     const service = kind === 'service' ? `${cluster}/${this.text('service', entity)}` : ''
     this.listening.forget(entity, cluster, service)
     this.#removeEntity(entity)
-    if (--object.versions > 0) return
+    if (--object.count > 0) return
     this.#objects.delete(object.name)
     if (kind === 'node') this.#forgetZone(object.name)
   }
@@ -203,23 +203,23 @@ export class ObjectTable {
 
   #addVersion(version: ObjectVersion, kind: EntityKind): void {
     const { cluster = '', valid_from: from = 0, valid_to: to = Infinity, ended_after: endedAfter = 0 } = version
-    const key = objectKey(version)
+    const name = `${cluster}/${kind}/${version.uid}`
+    const told = this.#objects.get(name)
+    const known = told?.versions.find(one => one.from === from)
+    // Told again, or late: nothing asks for it, but that it may end another of its object.
+    if (!told && to <= this.#knownSince) return
     const levels = this.#levelsOf(version, kind)
     const addresses = (version.addresses ?? []).join()
-    const known = this.#versions.get(key)
-    // Told again, or late: nothing asks for it, but that it may end another of its object.
-    if (!known && to <= this.#knownSince && !this.#objects.has(`${cluster}/${kind}/${version.uid}`)) return
     if (known) {
       if (known.addresses === addresses && this.#isSame(known.entity, levels)) return this.#end(known, to, endedAfter || to)
       this.#end(known, from, from)
+      this.#leave(known.object, known)
     }
-    const object = known?.object ?? this.#objectOf(`${cluster}/${kind}/${version.uid}`)
-    object.versions++
+    const object = told ?? this.#objectOf(name)
     const entity = this.#addEntity(kind, levels)
     this.listening.learn(entity, version)
     const limit = known?.limit ?? Infinity
     const added: Known = {
-      key,
       kind,
       entity,
       object,
@@ -234,7 +234,9 @@ export class ObjectTable {
       spec: kind === 'node' ? (version.spec ?? '') : '',
       forgotten: false,
     }
-    this.#versions.set(key, added)
+    object.versions.push(added)
+    object.count++
+    this.#versions++
     this.#addAddresses(version, added)
     this.#noteEnd(added)
     this.#succeed(object, added)
@@ -252,9 +254,16 @@ export class ObjectTable {
   }
 
   #objectOf(name: string): ObjectHistory {
-    let object = this.#objects.get(name)
-    if (!object) this.#objects.set(name, (object = { name, number: this.#objectCount++, versions: 0 }))
+    const object = { name, number: this.#objectCount++, versions: [], count: 0 }
+    this.#objects.set(name, object)
     return object
+  }
+
+  #leave({ versions }: ObjectHistory, known: Known): void {
+    const at = versions.indexOf(known)
+    if (at < 0) return
+    versions.splice(at, 1)
+    this.#versions--
   }
 
   #addEntity(kind: EntityKind, levels: Record<Level, number>): number {

@@ -76,10 +76,12 @@ function labelAt(bytes: Buffer, at: number): string {
 }
 
 function textsAt(bytes: Buffer, at: number): string[] {
-  let text = at + 8
-  return Array.from({ length: uint64At(bytes, at) }, () => {
-    const { text: found, end } = textAt(bytes, text)
-    text = end
-    return found
-  })
+  const texts: string[] = []
+  let next = at + 8
+  for (let left = uint64At(bytes, at); left > 0; left--) {
+    const { text, end } = textAt(bytes, next)
+    texts.push(text)
+    next = end
+  }
+  return texts
 }
