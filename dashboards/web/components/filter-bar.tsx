@@ -25,8 +25,7 @@ export function FilterBar() {
     const next = `${text.slice(0, completion.offset)}${candidate.text} ${text.slice(completion.offset + completion.length).trimStart()}`
     setText(next)
     const caret = completion.offset + candidate.text.length + 1
-    requestAnimationFrame(() => input.current?.setSelectionRange(caret, caret))
-    input.current?.focus()
+    moveTo(input.current!, next, caret)
     ask(next, caret)
   }
   const keys = (event: KeyboardEvent) => {
@@ -123,6 +122,13 @@ const Options = ({ candidates, chosen, take }: { candidates: readonly Candidate[
     ))}
   </ul>
 )
+
+/** At once, and not when it is drawn: what is typed next belongs behind it. */
+function moveTo(input: HTMLInputElement, text: string, caret: number): void {
+  input.value = text
+  input.focus()
+  input.setSelectionRange(caret, caret)
+}
 
 /** The same text behind the input, with the wrong part underlined. */
 function Mirror({ text, error }: { text: string; error: ApiError | undefined }) {
