@@ -1,3 +1,4 @@
+import { remembered } from '../../runtime/shared.ts'
 import type { LineContext } from './line.ts'
 
 export type ReporterKind = '' | 'sidecar' | 'gateway' | 'waypoint' | 'ztunnel'
@@ -29,14 +30,9 @@ export class Origins {
     if (context === this.#lastContext && context.pod === this.#lastPod) return this.#last
     const { source, cluster, pod } = context
     const key = JSON.stringify([source, cluster, pod?.namespace, pod?.name, pod?.workload, pod?.node])
-    let origin = this.#known.get(key)
-    if (!origin) {
-      if (this.#known.size >= most) this.#known.clear()
-      this.#known.set(key, (origin = newOrigin(context)))
-    }
     this.#lastContext = context
     this.#lastPod = pod
-    return (this.#last = origin)
+    return (this.#last = remembered(this.#known, key, most, () => newOrigin(context)))
   }
 }
 

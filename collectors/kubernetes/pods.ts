@@ -2,7 +2,7 @@ import type { ObjectVersion } from '../../schema/object.ts'
 import { ServicesOfPods } from './backends.ts'
 import type { Facts } from './facts.ts'
 import type { PodSight } from './pod.ts'
-import { Shared } from './shared.ts'
+import { Shared } from '../../runtime/shared.ts'
 import { type Owner, ownOwner, probableOwner } from './workload.ts'
 
 interface NodeSight {

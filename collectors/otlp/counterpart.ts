@@ -1,3 +1,4 @@
+import { remembered } from '../../runtime/shared.ts'
 import { readClusterName } from '../mesh/cluster-name.ts'
 import type { Call } from './call.ts'
 import type { Facts } from './facts.ts'
@@ -86,12 +87,7 @@ export class Counterpart {
   }
 
   #cluster(name: string): ReturnType<typeof readClusterName> {
-    const known = this.#clusters.get(name)
-    if (known) return known
-    if (this.#clusters.size >= mostClusters) this.#clusters.clear()
-    const read = readClusterName(name)
-    this.#clusters.set(name, read)
-    return read
+    return remembered(this.#clusters, name, mostClusters, readClusterName)
   }
 }
 

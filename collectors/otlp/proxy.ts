@@ -1,3 +1,4 @@
+import { remembered } from '../../runtime/shared.ts'
 import { readNodeId } from '../mesh/node-id.ts'
 import type { Facts } from './facts.ts'
 import { at } from './keys.ts'
@@ -17,12 +18,7 @@ export function proxyMaker(facts: Facts, resource: Resource): Maker {
   const cluster = facts.text(at['istio.cluster_id'])
   const namespace = facts.text(at['istio.namespace'])
   const key = `${id}|${cluster}|${namespace}`
-  const known = resource.proxies.get(key)
-  if (known) return known
-  if (resource.proxies.size >= mostProxies) resource.proxies.clear()
-  const maker = readMaker(id, { cluster, namespace }, resource.maker)
-  resource.proxies.set(key, maker)
-  return maker
+  return remembered(resource.proxies, key, mostProxies, () => readMaker(id, { cluster, namespace }, resource.maker))
 }
 
 function readMaker(id: string, said: { cluster: string; namespace: string }, of: Maker): Maker {

@@ -1,3 +1,4 @@
+import { remembered } from '../../runtime/shared.ts'
 import type { Labels } from '../samples/point.ts'
 import { viewOf } from '../protobuf/bytes.ts'
 import { pointsOf } from './assemble.ts'
@@ -127,13 +128,7 @@ export class TextFormat {
   }
 
   #familyOf(name: string, type: FamilyType): Family {
-    const key = `${type} ${name}`
-    const known = this.#families.get(key)
-    if (known) return known
-    if (this.#families.size >= mostFamilies) this.#families.clear()
-    const family: Family = { name, type }
-    this.#families.set(key, family)
-    return family
+    return remembered(this.#families, `${type} ${name}`, mostFamilies, (): Family => ({ name, type }))
   }
 
   #sample(start: number): number {

@@ -1,4 +1,5 @@
 import { writeAddress } from '../../runtime/block/address.ts'
+import { remembered } from '../../runtime/shared.ts'
 import { type ObjectVersion, objectKey } from '../../schema/object.ts'
 import { codesOf, isAmong, readPort } from './ports.ts'
 import { readReach } from './reach.ts'
@@ -156,15 +157,7 @@ const mostSets = 10_000
 const portSets = new Map<string, ReadonlySet<number>>()
 
 /** Those of the pods of a workload are one set. */
-function portsOf(ports: readonly string[]): ReadonlySet<number> {
-  const text = ports.join()
-  const known = portSets.get(text)
-  if (known) return known
-  if (portSets.size >= mostSets) portSets.clear()
-  const read = new Set(ports.map(readPort))
-  portSets.set(text, read)
-  return read
-}
+const portsOf = (ports: readonly string[]) => remembered(portSets, ports.join(), mostSets, () => new Set(ports.map(readPort)))
 
 const wordsKey = (words: Int32Array, at: number) => `${words[at]},${words[at + 1]},${words[at + 2]},${words[at + 3]}`
 

@@ -1,3 +1,4 @@
+import { Shared, remembered } from '../../runtime/shared.ts'
 import type { ObjectVersion } from '../../schema/object.ts'
 
 /** What of a pod decides which identities it may have. */
@@ -21,43 +22,27 @@ export type Labels = ReadonlyMap<string, string>
 export function podOf(version: ObjectVersion): Pod {
   const { cluster = '', namespace = '', name = '', uid = '', node = '', service_account = '', host_network = false } = version
   return {
-    cluster: once(cluster),
-    namespace: once(namespace),
+    cluster: shared.text(cluster),
+    namespace: shared.text(namespace),
     name,
     uid,
-    node: once(node),
-    serviceAccount: once(service_account || 'default'),
+    node: shared.text(node),
+    serviceAccount: shared.text(service_account || 'default'),
     labels: labelsOf(version),
     hostNetwork: host_network,
-    owner: once(`${version.workload_kind ?? ''}:${version.workload ?? ''}`),
-    spiffeId: once(version.spiffe_id ?? ''),
+    owner: shared.text(`${version.workload_kind ?? ''}:${version.workload ?? ''}`),
+    spiffeId: shared.text(version.spiffe_id ?? ''),
   }
 }
 
 /** So many texts and sets of labels are kept for others that are the same. */
-const mostRemembered = 20_000
-const texts = new Map<string, string>()
+const mostShared = 20_000
+const shared = new Shared(mostShared)
 const labelSets = new Map<string, Labels>()
 
-/** The same text as one that came before: pods by the ten thousand share most of theirs. */
-function once(text: string): string {
-  const known = texts.get(text)
-  if (known !== undefined) return known
-  if (texts.size >= mostRemembered) texts.clear()
-  texts.set(text, text)
-  return text
-}
-
 /** Labels of an object, which has them as key=value. Those of the pods of a workload are one. */
-export function labelsOf({ labels = [] }: ObjectVersion): Labels {
-  const text = labels.join('\0')
-  const known = labelSets.get(text)
-  if (known) return known
-  if (labelSets.size >= mostRemembered) labelSets.clear()
-  const read = new Map(labels.map(readLabel))
-  labelSets.set(text, read)
-  return read
-}
+export const labelsOf = ({ labels = [] }: ObjectVersion): Labels =>
+  remembered(labelSets, labels.join('\0'), mostShared, () => new Map(labels.map(readLabel)))
 
 function readLabel(label: string): [key: string, value: string] {
   const at = label.indexOf('=')

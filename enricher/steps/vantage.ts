@@ -1,6 +1,7 @@
 import ipaddr from 'ipaddr.js'
 import { wideAt } from '../../runtime/block/block.ts'
 import { addressBytes, writeAddress } from '../../runtime/block/address.ts'
+import { remembered } from '../../runtime/shared.ts'
 import type { RecordKind } from '../../schema/record.ts'
 import { directions } from '../../schema/vocabulary.ts'
 import type { Draft, Step } from '../step.ts'
@@ -90,16 +91,8 @@ function nodesOf(objects: ObjectTable) {
   const bytes = new Uint8Array(words.buffer)
   const valid = new Map<string, boolean>()
 
-  function isAddress(text: string): boolean {
-    const known = valid.get(text)
-    if (known !== undefined) return known
-    if (valid.size === mostNodes) valid.clear()
-    valid.set(text, ipaddr.isValid(text))
-    return valid.get(text)!
-  }
-
   return function nodeAt(cluster: string, text: string, time: number): string {
-    if (!isAddress(text) || !writeAddress(bytes, 0, text)) return ''
+    if (!remembered(valid, text, mostNodes, ipaddr.isValid) || !writeAddress(bytes, 0, text)) return ''
     const members: number[] = []
     const found = objects.addresses(cluster).find(words, 0, time, members)
     if (found !== notFound.several && found < 0) return ''
