@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BlockBuilder } from '../runtime/block/builder.ts'
 import { blockMessage, openBlock } from '../runtime/block/message.ts'
 import type { Bus, Message } from '../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../runtime/bus/until-caught-up.ts'
 import type { Logger } from '../runtime/log.ts'
 import { type ObjectVersion, objectKey, openEnd } from '../schema/object.ts'
 import { kinds, topicOf, topicsOf } from '../schema/record.ts'
@@ -106,8 +107,10 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
         if ((version.valid_to ?? openEnd) > since) standing.set(objectKey(version), version)
         else standing.delete(objectKey(version))
       }
-      const forget = (key: string) => standing.delete(key)
-      for (const each of topicsOf(kinds.object).toReversed()) await readAll({ bus, topic: each, signal }, { take, forget })
+      for (const each of topicsOf(kinds.object).toReversed())
+        for await (const message of untilCaughtUp(bus, each, signal))
+          if (message.tombstone) standing.delete(message.key!)
+          else for (const version of openBlock(message).records() as Iterable<ObjectVersion>) take(version)
       return [...standing.values()]
     },
   }
@@ -131,25 +134,4 @@ async function signOf(source: string, cluster: string): Promise<Message> {
   builder.add(version)
   const { headers, ...message } = await blockMessage(builder, { collector: '', run: 0, sequence: 0 })
   return { ...message, headers: { ...headers, control: 'source' }, key: objectKey(version) }
-}
-
-interface Takers {
-  take(version: ObjectVersion): void
-  /** Told of the key of a version that is not kept any more. */
-  forget(key: string): void
-}
-
-/** Hands over all versions that are on a topic now, in the order in which they were told. */
-async function readAll(
-  { bus, topic, signal }: Pick<ObjectLogOptions, 'bus' | 'signal'> & { topic: string },
-  { take, forget }: Takers,
-): Promise<void> {
-  const ended = new AbortController()
-  for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.any([signal, ended.signal]))) {
-    for (const message of messages)
-      if (message.tombstone) forget(message.key!)
-      else for (const version of openBlock(message).records() as Iterable<ObjectVersion>) take(version)
-    if (caughtUp) ended.abort()
-  }
-  signal.throwIfAborted()
 }

@@ -2,6 +2,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import { openBlock } from '../../runtime/block/message.ts'
 import { singleReader } from '../../runtime/block/single.ts'
 import type { Bus, Delivered } from '../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../runtime/bus/until-caught-up.ts'
 import { type ObjectVersion, knowledgeKinds, openEnd } from '../../schema/object.ts'
 import { kinds } from '../../schema/record.ts'
 import type { Kept } from './due.ts'
@@ -77,16 +78,12 @@ interface Reading {
 }
 
 async function eachMessage({ bus, topic, signal }: Reading, take: (message: Delivered) => void): Promise<void> {
-  const ended = new AbortController()
-  for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.any([signal, ended.signal]))) {
-    for (const [at, message] of messages.entries()) {
-      if (message.key !== undefined) take(message)
-      // Records are enriched meanwhile.
-      if (at % pauseEvery === pauseEvery - 1) await pause()
-    }
-    if (caughtUp) ended.abort()
+  let seen = 0
+  for await (const message of untilCaughtUp(bus, topic, signal)) {
+    if (message.key !== undefined) take(message)
+    // Records are enriched meanwhile.
+    if (++seen % pauseEvery === 0) await pause()
   }
-  signal.throwIfAborted()
 }
 
 function versionIn(message: Delivered): ObjectVersion | undefined {

@@ -4,6 +4,7 @@ import { openPublisher } from '../../collectors/publisher.ts'
 import { openBlock } from '../../runtime/block/message.ts'
 import { LabelBudget } from '../../runtime/block/label-budget.ts'
 import type { Bus } from '../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../runtime/bus/until-caught-up.ts'
 import { type Instruments, component } from '../../runtime/telemetry.ts'
 import { type Field, overflow } from '../../schema/field.ts'
 import { kinds, topicOf } from '../../schema/record.ts'
@@ -12,11 +13,10 @@ import { quietLog } from '../helpers/clickhouse.ts'
 
 /** The labels of a column of all requests on the bus, in order. */
 async function published(bus: Bus, name: string): Promise<string[]> {
-  const stop = new AbortController()
   const all: string[] = []
-  for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.request), stop.signal)) {
-    for (const { keys, codes } of messages.map(message => openBlock(message).labels(name))) for (const code of codes) all.push(keys[code])
-    if (caughtUp) break
+  for await (const message of untilCaughtUp(bus, topicOf(kinds.request), new AbortController().signal)) {
+    const { keys, codes } = openBlock(message).labels(name)
+    for (const code of codes) all.push(keys[code])
   }
   return all
 }

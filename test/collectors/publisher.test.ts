@@ -6,6 +6,7 @@ import { type PublisherOptions, openPublisher } from '../../collectors/publisher
 import { openBlock } from '../../runtime/block/message.ts'
 import type { Bus, Delivered } from '../../runtime/bus/bus.ts'
 import { openEmbeddedBus } from '../../runtime/bus/embedded.ts'
+import { untilCaughtUp } from '../../runtime/bus/until-caught-up.ts'
 import { openLog } from '../../runtime/log.ts'
 import { component } from '../../runtime/telemetry.ts'
 import { type KindName, deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
@@ -19,15 +20,7 @@ const open = (bus: Bus, options: Partial<PublisherOptions> = {}) =>
   openPublisher({ bus, collector: 'test', log: silent, instruments, maxBlockAgeMs: 20, retryMs: 5, ...options })
 
 /** Everything in the topic, oldest first. */
-async function read(bus: Bus, topic: string): Promise<Delivered[]> {
-  const stop = new AbortController()
-  const all: Delivered[] = []
-  for await (const { messages, caughtUp } of bus.follow(topic, stop.signal)) {
-    all.push(...messages)
-    if (caughtUp) break
-  }
-  return all
-}
+const read = (bus: Bus, topic: string) => Array.fromAsync(untilCaughtUp(bus, topic, new AbortController().signal))
 
 const blocks = (bus: Bus, kind: KindName = 'flow') => read(bus, topicOf(kinds[kind]))
 

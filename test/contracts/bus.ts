@@ -4,6 +4,7 @@ import { hash, randomBytes, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { type Assignment, type Bus, type Delivered, type Message, type Position, tombstoneOf } from '../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../runtime/bus/until-caught-up.ts'
 
 /** A kind of bus the promises can be tried on. */
 export interface BusKind {
@@ -320,10 +321,7 @@ export function busContract(kind: BusKind): void {
     for (let n = 0; n < 30; n++) await bus.publish(compacted, [message(n, { key: `k${n % 3}` })])
     await t.throwsAsync(bus.publish(compacted, [message(0)]), { message: /key/ })
     const newest = new Map<string, number>()
-    for await (const { messages, caughtUp } of bus.follow(compacted, AbortSignal.timeout(10_000))) {
-      for (const { key, headers } of messages) newest.set(key!, Number(headers.n))
-      if (caughtUp) break
-    }
+    for await (const { key, headers } of untilCaughtUp(bus, compacted, AbortSignal.timeout(10_000))) newest.set(key!, Number(headers.n))
     t.deepEqual([...newest].sort(), [
       ['k0', 27],
       ['k1', 28],
@@ -371,10 +369,7 @@ export function busContract(kind: BusKind): void {
     await bus.ensureTopic(compacted, { compacted: true })
     await bus.publish(compacted, [message(1, { key: 'a' }), tombstoneOf('a'), message(2, { key: 'a' })])
     const newest = new Map<string, Delivered>()
-    for await (const { messages, caughtUp } of bus.follow(compacted, AbortSignal.timeout(10_000))) {
-      for (const one of messages) newest.set(one.key!, one)
-      if (caughtUp) break
-    }
+    for await (const one of untilCaughtUp(bus, compacted, AbortSignal.timeout(10_000))) newest.set(one.key!, one)
     t.deepEqual(
       [...newest.values()].map(({ headers, tombstone }) => ({ n: headers.n, tombstone })),
       [{ n: '2', tombstone: undefined }],
@@ -407,6 +402,16 @@ export function busContract(kind: BusKind): void {
       return
     }
     t.fail('said nothing')
+  })
+
+  promise('reading until caught up gives what is there and ends, and rejects when told to stop before', async (t, bus, _, topic) => {
+    await bus.publish(
+      topic,
+      range(0, 5).map(n => message(n)),
+    )
+    t.deepEqual(numbers(await Array.fromAsync(untilCaughtUp(bus, topic, AbortSignal.timeout(10_000)))), range(0, 5))
+    const stopped = AbortSignal.abort(new Error('stopped'))
+    await t.throwsAsync(Array.fromAsync(untilCaughtUp(bus, topic, stopped)), { message: 'stopped' })
   })
 
   promise('recent gives what is wanted, newest first, and stops', async (t, bus, _, topic) => {
@@ -450,13 +455,9 @@ export function busContract(kind: BusKind): void {
   promise('what is published to all partitions is in each of them once, whatever its key', async (t, bus, _, topic) => {
     await bus.publishToAll(topic, message(1, { key: 'k' }))
     const partitions = (await bus.positions(topic, 'g')).length
-    const seen: number[] = []
-    for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(10_000))) {
-      seen.push(...numbers(messages))
-      if (caughtUp) break
-    }
+    const seen = await Array.fromAsync(untilCaughtUp(bus, topic, AbortSignal.timeout(10_000)))
     t.deepEqual(
-      seen,
+      numbers(seen),
       range(0, partitions).map(() => 1),
     )
   })

@@ -7,6 +7,7 @@ import { hubble } from '../../../collectors/hubble/source.ts'
 import { openPublisher } from '../../../collectors/publisher.ts'
 import { openBlock } from '../../../runtime/block/message.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { openLog } from '../../../runtime/log.ts'
 import { component } from '../../../runtime/telemetry.ts'
 import type { Flow } from '../../../schema/flow.ts'
@@ -19,10 +20,8 @@ const log = openLog({ write: () => {} })
 
 async function recordsOn(bus: Bus, kind: KindName): Promise<Record<string, unknown>[]> {
   const records: Record<string, unknown>[] = []
-  for await (const { messages, caughtUp } of bus.follow(topicOf(kinds[kind]), new AbortController().signal)) {
-    for (const message of messages) records.push(...openBlock(message).records())
-    if (caughtUp) break
-  }
+  for await (const message of untilCaughtUp(bus, topicOf(kinds[kind]), new AbortController().signal))
+    records.push(...openBlock(message).records())
   return records
 }
 

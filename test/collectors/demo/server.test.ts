@@ -10,6 +10,7 @@ import { readPlan } from '../../../collectors/demo/plan.ts'
 import { FlowStream } from '../../../collectors/demo/stream.ts'
 import { openBlock } from '../../../runtime/block/message.ts'
 import type { Bus, Delivered } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { openLog } from '../../../runtime/log.ts'
 import { type ObjectVersion, objectKey } from '../../../schema/object.ts'
 import { kinds, topicOf } from '../../../schema/record.ts'
@@ -32,12 +33,8 @@ async function openDemo({ rate = 200, now = Date.now, bus }: { rate?: number; no
 /** Every version on the topic of objects, in the order it was published. */
 async function publishedOn(bus: Bus): Promise<{ key: string; version: ObjectVersion; delivered: Delivered }[]> {
   const found: { key: string; version: ObjectVersion; delivered: Delivered }[] = []
-  const stop = new AbortController()
-  for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.object), stop.signal)) {
-    for (const delivered of messages)
-      for (const version of openBlock(delivered).records() as ObjectVersion[]) found.push({ key: delivered.key ?? '', version, delivered })
-    if (caughtUp) break
-  }
+  for await (const delivered of untilCaughtUp(bus, topicOf(kinds.object), new AbortController().signal))
+    for (const version of openBlock(delivered).records() as ObjectVersion[]) found.push({ key: delivered.key ?? '', version, delivered })
   return found
 }
 

@@ -4,6 +4,7 @@ import { keeperOf } from '../../../enricher/history/keep.ts'
 import { loadObjects } from '../../../enricher/load.ts'
 import { ObjectTable } from '../../../enricher/tables/objects.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { type ObjectVersion, objectKey, openEnd } from '../../../schema/object.ts'
 import { kinds, topicOf } from '../../../schema/record.ts'
 import { messageOf } from '../../helpers/blocks.ts'
@@ -25,14 +26,8 @@ const onKafka = missing ? test.skip : test
 const keyed = async (version: ObjectVersion) => ({ ...(await messageOf('object', [version])), key: objectKey(version) })
 
 async function keysOn(bus: Bus): Promise<{ keys: string[]; messages: number }> {
-  const keys = new Set<string>()
-  let count = 0
-  for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(10_000))) {
-    for (const { key } of messages) keys.add(key!)
-    count += messages.length
-    if (caughtUp) break
-  }
-  return { keys: [...keys].sort(), messages: count }
+  const keys = await Array.fromAsync(untilCaughtUp(bus, topic, AbortSignal.timeout(10_000)), ({ key }) => key!)
+  return { keys: [...new Set(keys)].sort(), messages: keys.length }
 }
 
 onKafka('Kafka: what ended long ago leaves the topic for good, and who starts then knows how far back all is known', async t => {

@@ -3,6 +3,7 @@ import type { ExecutionContext } from 'ava'
 import { isControl } from '../../../enricher/tag.ts'
 import { truth } from '../../../collectors/demo/index.ts'
 import type { GroupLag } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../../schema/record.ts'
 import { until } from '../wait.ts'
 import type { World } from './world.ts'
@@ -151,10 +152,8 @@ async function deadLetters({ bus }: World): Promise<unknown[]> {
 /** Each version of an object that was told of, and when it was last; what is of the bus alone is not stored. */
 async function objectsSent({ bus }: World): Promise<string[]> {
   const times = new Map<string, string>()
-  for await (const { messages, caughtUp } of bus.follow(topicOf(kinds.object), new AbortController().signal)) {
-    for (const { key, headers } of messages.filter(message => !isControl(message))) times.set(key!, headers.max_time)
-    if (caughtUp) break
-  }
+  for await (const message of untilCaughtUp(bus, topicOf(kinds.object), new AbortController().signal))
+    if (!isControl(message)) times.set(message.key!, message.headers.max_time)
   return [...times].map(([key, time]) => `${key} ${time}`).sort()
 }
 

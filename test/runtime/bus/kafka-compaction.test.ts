@@ -1,20 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { type Bus, type Delivered, tombstoneOf } from '../../../runtime/bus/bus.ts'
+import { type Bus, tombstoneOf } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { startBrokers, whyNoKafka } from '../../helpers/kafka/broker.ts'
 import { connect } from '../../helpers/kafka/bus.ts'
 import { compactingBroker, makeCompactingTopic } from '../../helpers/kafka/compacting.ts'
 import { skipped } from '../../helpers/kafka/contract.ts'
 
 const missing = await whyNoKafka()
-async function all(bus: Bus, topic: string): Promise<Delivered[]> {
-  const seen: Delivered[] = []
-  for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(10_000))) {
-    seen.push(...messages)
-    if (caughtUp) break
-  }
-  return seen
-}
+const all = (bus: Bus, topic: string) => Array.fromAsync(untilCaughtUp(bus, topic, AbortSignal.timeout(10_000)))
 
 if (missing) skipped('Kafka', missing)
 

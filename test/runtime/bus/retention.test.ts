@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { type Assignment, type Bus, type Delivered, type Message, tombstoneOf } from '../../../runtime/bus/bus.ts'
+import { untilCaughtUp } from '../../../runtime/bus/until-caught-up.ts'
 import { openLog } from '../../../runtime/log.ts'
 import { assigned, readAll } from '../../contracts/bus.ts'
 import { connect, start } from '../../helpers/embedded-bus.ts'
@@ -12,14 +13,8 @@ const kilobyte = (n: number): Message => ({ headers: { n: String(n) }, body: new
 const numbers = (messages: Delivered[]) => messages.map(({ headers }) => Number(headers.n))
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
-async function all(bus: Bus, topic: string): Promise<number[]> {
-  const seen: number[] = []
-  for await (const { messages, caughtUp } of bus.follow(topic, AbortSignal.timeout(5_000))) {
-    seen.push(...numbers(messages))
-    if (caughtUp) break
-  }
-  return seen
-}
+const messagesOn = (bus: Bus, topic: string) => Array.fromAsync(untilCaughtUp(bus, topic, AbortSignal.timeout(5_000)))
+const all = async (bus: Bus, topic: string) => numbers(await messagesOn(bus, topic))
 
 const readAndCommit = (bus: Bus, topic: string, group: string, count: number) =>
   assigned(bus, topic, group, async assignment => {
@@ -161,14 +156,7 @@ test('a tombstone removes its key at once, and goes itself after a while, a part
   await bus.publish('c', [{ ...kilobyte(0), key: 'other' }])
   const published = performance.now()
   await bus.publish('c', keys.map(tombstoneOf))
-  const read = async () => {
-    const messages: Delivered[] = []
-    for await (const { messages: next, caughtUp } of bus.follow('c', AbortSignal.timeout(5_000))) {
-      messages.push(...next)
-      if (caughtUp) return messages
-    }
-    return messages
-  }
+  const read = () => messagesOn(bus, 'c')
   if (performance.now() - published < 200) t.is((await read()).filter(({ tombstone }) => tombstone).length, 1_300)
   await until(async () => (await read()).length === 1)
   t.is((await read())[0].key, 'other')
