@@ -9,10 +9,10 @@ import { type RecordKind, kinds, topicsOf } from '../schema/record.ts'
 import type { BatchLimits } from './batch.ts'
 import { toDeadLetters, unreadable } from './dead-letters.ts'
 import { followSpanEdges } from './edges/edges.ts'
+import { type HistoryOptions, keepHistory } from './history/keep.ts'
 import { type Known, type KnownOptions, type StepOptions, openKnown, stepsOf } from './known.ts'
 import { observeAttribution, observeLag } from './observe.ts'
 import { type Pipeline, enrich } from './pipeline.ts'
-import { type HistoryOptions, keepHistory } from './history/keep.ts'
 import { openHistory } from './reattribution/history.ts'
 import { type Stores, currentTag } from './reattribution/store.ts'
 import { followRequests } from './reattribution/worker.ts'
@@ -54,7 +54,7 @@ export async function runEnricher(enricher: Enricher, context: ServiceContext): 
   observeLag(bus)
   const stores = servers.length ? { reader: withSiblings(servers), inserter: clickhouse, shards } : undefined
   const pipelineOf = pipelines(enricher, { known, stores }, context)
-  watchStores(enricher, context)
+  watchStores(enricher, stores, context)
   const keeping = (topic: string) => (signal: AbortSignal) =>
     keepHistory({ bus, group, topic, knownSince: () => known.objects.knownSince, log: context.log, ...options.history }, signal)
   await using stack = new AsyncDisposableStack()
@@ -102,10 +102,11 @@ function pipelines({ bus, clickhouse, options }: Enricher, { known, stores }: Pa
 }
 
 /** Keeps servers within their budget and makes edges of spans, in the background. */
-function watchStores({ bus, clickhouse, servers = [], options: { maxBytes } }: Enricher, { log, signal }: ServiceContext): void {
+function watchStores({ bus, servers = [], options }: Enricher, stores: Parts['stores'], { log, signal }: ServiceContext): void {
+  const { maxBytes } = options
   const instruments = component('enricher', group)
   if (maxBytes) for (const server of servers) void keepWithin({ clickhouse: server, maxBytes, log, instruments }, signal)
-  if (servers.length) void followSpanEdges({ reader: withSiblings(servers), inserter: clickhouse, bus, group, log }, signal)
+  if (stores) void followSpanEdges({ ...stores, bus, group, log }, signal)
 }
 
 /** Consumes the partitions of a topic, and does something beside the first of them for as long as that takes. */
