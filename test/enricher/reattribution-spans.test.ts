@@ -4,7 +4,7 @@ import { makeSpanEdges } from '../../enricher/edges/edges.ts'
 import { spanEdges } from '../../query-api/span-edges.ts'
 import type { ClickHouse, Inserter } from '../../runtime/clickhouse/client.ts'
 import { hasClickHouse, quietLog } from '../helpers/clickhouse.ts'
-import { contents, edges, objects, openWorld, spanHour, spans, steps } from './reattributing.ts'
+import { type World, contents, edges, objects, openWorld, spanHour, spans, steps } from './reattributing.ts'
 
 const all = { from: spanHour - 3600, to: spanHour + 7200 }
 const text = (seconds: number) => new Date(seconds * 1000).toISOString()
@@ -12,17 +12,23 @@ const stored = (clickhouse: ClickHouse) => contents(clickhouse, 'span', all.from
 
 const patient = () => AbortSignal.timeout(240_000)
 
+/** A world in which so many spans are stored, and their edges. */
+async function openEdges(count: number, options?: { knows: boolean }): Promise<World> {
+  await using stack = new AsyncDisposableStack()
+  const world = stack.use(await openWorld(options))
+  await world.send('span', spans(count))
+  await world.makeEdges()
+  stack.move()
+  return world
+}
+
 /** Side by side they would ask one server more than it answers at a time. */
 const promise = test.serial
 
 promise('spans that are attributed again are what they had been, had all been known, and so are their edges', async t => {
   if (!(await hasClickHouse(t))) return
-  await using late = await openWorld()
-  await using fresh = await openWorld({ knows: true })
-  for (const world of [late, fresh]) {
-    await world.send('span', spans(900))
-    await world.makeEdges()
-  }
+  await using late = await openEdges(900)
+  await using fresh = await openEdges(900, { knows: true })
   t.notDeepEqual(await stored(late.clickhouse), await stored(fresh.clickhouse))
   t.notDeepEqual(await edges(late.clickhouse), await edges(fresh.clickhouse))
   const report = await late.reattribute({ kind: 'span', ...all }, {}, patient())
@@ -37,9 +43,7 @@ promise('spans that are attributed again are what they had been, had all been kn
 
 promise('an hour of spans has a part in edges of the hours beside it, and no others are made again', async t => {
   if (!(await hasClickHouse(t))) return
-  await using world = await openWorld()
-  await world.send('span', spans(900))
-  await world.makeEdges()
+  await using world = await openEdges(900)
   const before = await edges(world.clickhouse)
   await world.reattribute({ kind: 'span', from: spanHour }, {}, patient())
   const after = await edges(world.clickhouse)
@@ -54,12 +58,8 @@ promise('an hour of spans has a part in edges of the hours beside it, and no oth
 
 promise('edges whose spans are gone stay as they are', async t => {
   if (!(await hasClickHouse(t))) return
-  await using late = await openWorld()
-  await using fresh = await openWorld({ knows: true })
-  for (const world of [late, fresh]) {
-    await world.send('span', spans(900))
-    await world.makeEdges()
-  }
+  await using late = await openEdges(900)
+  await using fresh = await openEdges(900, { knows: true })
   const before = await edges(late.clickhouse)
   await late.clickhouse.command(`ALTER TABLE span DROP PARTITION ID '${spanHour - 3600}'`)
   await late.reattribute({ kind: 'span', ...all }, {}, patient())
@@ -96,9 +96,7 @@ promise('who is at a window still, with ends as they were, comes too late', asyn
 
 promise('questions about edges are answered as before or as after, never in between', async t => {
   if (!(await hasClickHouse(t))) return
-  await using world = await openWorld()
-  await world.send('span', spans(900))
-  await world.makeEdges()
+  await using world = await openEdges(900)
   const hours = [spanHour - 3600, spanHour, spanHour + 3600].map(from => ({ from: text(from), to: text(from + 3600) }))
   const answer = () =>
     Promise.all(
@@ -140,9 +138,7 @@ promise('questions about edges are answered as before or as after, never in betw
 
 promise('who dies at any window is gone on for, and every edge is there once', async t => {
   if (!(await hasClickHouse(t))) return
-  await using world = await openWorld()
-  await world.send('span', spans(200))
-  await world.makeEdges()
+  await using world = await openEdges(200)
   const unknown = await edges(world.clickhouse)
   await world.reattribute({ kind: 'span', from: spanHour }, {}, patient())
   const known = await edges(world.clickhouse)
