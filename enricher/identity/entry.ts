@@ -1,4 +1,5 @@
 import type { ObjectVersion } from '../../schema/object.ts'
+import { nodeSpecOf } from '../node-spec.ts'
 import { type Pod, labelsOf } from './pod.ts'
 import type { TemplateNode } from './template/fields.ts'
 import { readSpiffeId } from './spiffe-id.ts'
@@ -73,24 +74,11 @@ export interface Node extends TemplateNode {
   cluster: string
 }
 
-interface NodeSpec {
-  podCIDRs?: readonly string[]
-  providerID?: string
-}
-
 /** A node of Kubernetes; without what its `spec` says where that is no JSON. */
 export function nodeOf(version: ObjectVersion): Node {
-  const { cluster = '', name = '', uid = '' } = version
-  const { podCIDRs, providerID = '' } = nodeSpecOf(version)
+  const { cluster = '', name = '', uid = '', spec = '' } = version
+  const { podCIDRs, providerID = '' } = nodeSpecOf(spec)
   return { cluster, name, uid, labels: labelsOf(version), ...(podCIDRs && { podCidr: podCIDRs[0] ?? '', providerId: providerID }) }
-}
-
-function nodeSpecOf({ spec }: ObjectVersion): NodeSpec {
-  try {
-    return JSON.parse(spec || '{}') as NodeSpec
-  } catch {
-    return {}
-  }
 }
 
 /** Whether an agent that is called `parent` may be on the node; true where that cannot be told. */

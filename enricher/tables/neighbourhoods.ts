@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { addressBytes, readAddress, writeAddress } from '../../runtime/block/address.ts'
+import { nodeSpecOf } from '../node-spec.ts'
 import { Prefixes } from './prefixes.ts'
 
 /** Bits of the neighbourhood of an address, of 128: a /24 of IPv4, a /64 of IPv6. */
@@ -61,7 +62,7 @@ export class Neighbourhoods {
 
   /** With the address of each in `#words`. */
   #eachRange(spec: string, take: (bits: number) => void): void {
-    for (const cidr of podRanges(spec)) {
+    for (const cidr of nodeSpecOf(spec).podCIDRs ?? []) {
       if (!ipaddr.isValidCIDR(cidr)) continue
       const [address, bits] = ipaddr.parseCIDR(cidr)
       writeAddress(this.#bytes, 0, address.toString())
@@ -79,13 +80,4 @@ export class Neighbourhoods {
 function isPrivate(words: Int32Array): boolean {
   const text = readAddress(new Uint8Array(words.buffer, words.byteOffset, addressBytes), 0)
   return text !== '' && ownRanges.includes(ipaddr.process(text).range())
-}
-
-function podRanges(spec: string): string[] {
-  try {
-    const { podCIDRs } = JSON.parse(spec) as { podCIDRs?: unknown }
-    return Array.isArray(podCIDRs) ? podCIDRs.filter(cidr => typeof cidr === 'string') : []
-  } catch {
-    return []
-  }
 }
