@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BlockBuilder } from '../runtime/block/builder.ts'
-import { blockMessage, openBlock } from '../runtime/block/message.ts'
+import { openBlock } from '../runtime/block/message.ts'
 import type { Bus, Message } from '../runtime/bus/bus.ts'
 import { untilCaughtUp } from '../runtime/bus/until-caught-up.ts'
 import type { Logger } from '../runtime/log.ts'
+import { objectMessages } from '../runtime/object-message.ts'
 import { type ObjectVersion, objectKey, openEnd } from '../schema/object.ts'
 import { kinds, topicOf, topicsOf } from '../schema/record.ts'
 
@@ -45,19 +45,15 @@ export class ForgottenError extends Error {
 
 export function openObjectLog(options: ObjectLogOptions): ObjectLog {
   const { bus, collector, log, signal } = options
-  const builder = new BlockBuilder(kinds.object, 1)
   const topic = topicOf(kinds.object)
   const run = Date.now()
   let sequence = 0
+  const messageOf = objectMessages(() => ({ collector, run, sequence: sequence++ }))
+  /** Signs are of the bus alone, and have no number among the messages of the collector. */
+  const signOf = objectMessages()
   /** Sources and clusters that are said to be there, and those of them that have to look what is still believed of them. */
   const signed = new Set<string>()
   const forgotten = new Set<string>()
-
-  async function messageOf(version: ObjectVersion): Promise<Message> {
-    builder.reset()
-    builder.add(version)
-    return { ...(await blockMessage(builder, { collector, run, sequence: sequence++ })), key: objectKey(version) }
-  }
 
   async function send(messages: Message[]): Promise<void> {
     const began = Date.now()
@@ -83,7 +79,7 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
     while (!signal.aborted) {
       await sleep(options.signEveryMs ?? signEveryMs, undefined, { signal, ref: false }).catch(() => {})
       if (signal.aborted) return
-      await send([await signOf(source, cluster)]).catch(() => {})
+      await send([await signOf(sourceNow(source, cluster), { control: 'source' })]).catch(() => {})
     }
   }
 
@@ -118,20 +114,14 @@ export function openObjectLog(options: ObjectLogOptions): ObjectLog {
 
 const nameOf = ({ source = '', cluster = '' }: ObjectVersion) => `${source}/${cluster}`
 
-/** It is of the bus alone, and has no number among the messages of the collector. */
-async function signOf(source: string, cluster: string): Promise<Message> {
-  const builder = new BlockBuilder(kinds.object, 1)
-  const version: ObjectVersion = {
-    source,
-    cluster,
-    kind: 'source',
-    name: source,
-    uid: source,
-    time: Date.now() * 1000,
-    valid_from: 0,
-    valid_to: openEnd,
-  }
-  builder.add(version)
-  const { headers, ...message } = await blockMessage(builder, { collector: '', run: 0, sequence: 0 })
-  return { ...message, headers: { ...headers, control: 'source' }, key: objectKey(version) }
-}
+/** Says that a source is there. */
+const sourceNow = (source: string, cluster: string): ObjectVersion => ({
+  source,
+  cluster,
+  kind: 'source',
+  name: source,
+  uid: source,
+  time: Date.now() * 1000,
+  valid_from: 0,
+  valid_to: openEnd,
+})

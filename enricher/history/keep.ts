@@ -1,11 +1,9 @@
 import { setImmediate as pause, setTimeout as sleep } from 'node:timers/promises'
-import { BlockBuilder } from '../../runtime/block/builder.ts'
-import { blockMessage } from '../../runtime/block/message.ts'
 import { type Bus, type Message, tombstoneOf } from '../../runtime/bus/bus.ts'
 import { type Logger, describe } from '../../runtime/log.ts'
+import { objectMessages } from '../../runtime/object-message.ts'
 import { meter } from '../../runtime/telemetry.ts'
-import { type ObjectVersion, objectKey, openEnd } from '../../schema/object.ts'
-import { kinds } from '../../schema/record.ts'
+import { openEnd } from '../../schema/object.ts'
 import { type Kept, dueOf } from './due.ts'
 import { horizonOf } from './horizon.ts'
 import { type Teller, insteadHeader, leftOpen, survey } from './survey.ts'
@@ -101,15 +99,8 @@ export function keeperOf(
   { bus, topic, log, goneMs, watchMs }: Pick<Keeping, 'bus' | 'topic' | 'log'> & Required<Pick<HistoryOptions, 'goneMs' | 'watchMs'>>,
   signal: AbortSignal,
 ) {
-  const builder = new BlockBuilder(kinds.object, 1)
+  const messageOf = objectMessages()
   const removed = countRemoved()
-
-  async function messageOf(version: ObjectVersion, own: Readonly<Record<string, string>>): Promise<Message> {
-    builder.reset()
-    builder.add(version)
-    const { headers, ...message } = await blockMessage(builder, { collector: '', run: 0, sequence: 0 })
-    return { ...message, headers: { ...headers, ...own }, key: objectKey(version) }
-  }
 
   async function publish(messages: readonly Message[]): Promise<void> {
     for (let at = 0; at < messages.length; at += atOnce) await bus.publish(topic, messages.slice(at, at + atOnce), signal)
