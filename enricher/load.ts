@@ -1,8 +1,7 @@
-import { kindOf, openBlock } from '../runtime/block/message.ts'
-import { singleReader } from '../runtime/block/single.ts'
 import type { Bus, Delivered } from '../runtime/bus/bus.ts'
 import type { Logger } from '../runtime/log.ts'
-import { type ObjectVersion, objectFields } from '../schema/object.ts'
+import { versionReader } from '../runtime/object-message.ts'
+import type { ObjectVersion } from '../schema/object.ts'
 import { kinds, topicsOf } from '../schema/record.ts'
 
 /** Takes versions of objects in any order. */
@@ -41,16 +40,13 @@ function followObjects(bus: Bus, topic: string, signal: AbortSignal, take: (mess
   return { loaded: loaded.promise, followed }
 }
 
-const read = singleReader(kinds.object, Object.keys(objectFields))
+const versionsIn = versionReader()
 
 function addObjects(tables: readonly Table[], message: Delivered, log: Logger): void {
   // What is needed no more tables forget by themselves.
   if (message.tombstone) return
   try {
-    kindOf(message.headers)
-    const single = message.headers.encoding === 'none' ? read(message.body) : undefined
-    const versions = single ? [single] : (openBlock(message).records() as ObjectVersion[])
-    for (const version of versions) for (const table of tables) table.add(version)
+    for (const version of versionsIn(message)) for (const table of tables) table.add(version)
   } catch (error) {
     log.warn({ offset: message.offset, error }, 'cannot read an object')
   }

@@ -1,7 +1,8 @@
-import { type ObjectVersion, objectKey } from '../schema/object.ts'
+import { type ObjectVersion, objectFields, objectKey } from '../schema/object.ts'
 import { kinds } from '../schema/record.ts'
 import { BlockBuilder } from './block/builder.ts'
-import { type Origin, blockMessage } from './block/message.ts'
+import { type Origin, blockMessage, kindOf, openBlock } from './block/message.ts'
+import { singleReader } from './block/single.ts'
 import type { Message } from './bus/bus.ts'
 
 /** What is not numbered by a collector. */
@@ -15,5 +16,18 @@ export function objectMessages(originOf = ofNobody) {
     builder.add(version)
     const { headers, ...message } = await blockMessage(builder, originOf())
     return { ...message, headers: { ...headers, ...own }, key: objectKey(version) }
+  }
+}
+
+/**
+ * What reads the versions in a message: the named fields at least, of which those that hold their default may be absent. It throws BlockError for what
+ * is no block, or of a version we do not know.
+ */
+export function versionReader(names: readonly string[] = Object.keys(objectFields)) {
+  const read = singleReader(kinds.object, names)
+  return ({ headers, body }: Pick<Message, 'headers' | 'body'>): ObjectVersion[] => {
+    kindOf(headers)
+    const single = headers.encoding === 'none' ? read(body) : undefined
+    return single ? [single] : openBlock({ headers, body }).records()
   }
 }

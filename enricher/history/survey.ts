@@ -1,10 +1,9 @@
 import { setImmediate as pause } from 'node:timers/promises'
 import { openBlock } from '../../runtime/block/message.ts'
-import { singleReader } from '../../runtime/block/single.ts'
 import type { Bus, Delivered } from '../../runtime/bus/bus.ts'
 import { untilCaughtUp } from '../../runtime/bus/until-caught-up.ts'
+import { versionReader } from '../../runtime/object-message.ts'
 import { type ObjectVersion, knowledgeKinds, openEnd } from '../../schema/object.ts'
-import { kinds } from '../../schema/record.ts'
 import type { Kept } from './due.ts'
 
 /** A source of objects of one cluster, microseconds. */
@@ -30,7 +29,7 @@ const pauseEvery = 1_000
 /** Marks what an enricher says in the place of a source that is gone. */
 export const insteadHeader = 'instead'
 
-const read = singleReader(kinds.object, ['source', 'cluster', 'kind', 'uid', 'valid_from', 'valid_to'])
+const versionsIn = versionReader(['source', 'cluster', 'kind', 'uid', 'valid_from', 'valid_to'])
 
 /** Looks through all that is on a topic of objects. What cannot be read is left alone. */
 export async function survey(bus: Pick<Bus, 'follow'>, topic: string, signal: AbortSignal): Promise<Survey> {
@@ -88,8 +87,7 @@ async function eachMessage({ bus, topic, signal }: Reading, take: (message: Deli
 
 function versionIn(message: Delivered): ObjectVersion | undefined {
   try {
-    const single = message.headers.encoding === 'none' ? read(message.body) : undefined
-    return (single as ObjectVersion | undefined) ?? ([...openBlock(message).records()] as ObjectVersion[])[0]
+    return versionsIn(message)[0]
   } catch {
     return undefined
   }
