@@ -1,6 +1,7 @@
 import type { Labels } from '../runtime/block/block.ts'
 import type { Verdict } from './judge.ts'
-import { type Attribute, type Level, type ObjectTable, attributes, levelOf } from './tables/objects.ts'
+import { type Attribute, type Level, attributes, levelOf } from './tables/entities.ts'
+import type { ObjectTable } from './tables/objects.ts'
 
 /** An attribute of the entities of a block's rows. */
 export interface Gathered {

@@ -1,7 +1,8 @@
 import type { attributionReasons, attributions } from '../schema/vocabulary.ts'
 import { type Finding, type Lent, candidatesOf } from './ends/resolver.ts'
 import { type Crowd, doubts, entityOf, nearby, noAddress, notFound } from './tables/address-table.ts'
-import { type ObjectTable, nobody } from './tables/objects.ts'
+import { nobody } from './tables/entities.ts'
+import type { ObjectTable } from './tables/objects.ts'
 
 /** What the source says of an end. */
 export interface Claim {

@@ -9,7 +9,8 @@ import { markUntranslated } from '../ends/untranslated.ts'
 import { type Gathered, append, gatherFrom, pick, valuesOf } from '../gather.ts'
 import type { Draft, Step } from '../step.ts'
 import { Clocks, type Moments, mostHidden } from '../tables/clocks.ts'
-import type { Attribute, ObjectTable } from '../tables/objects.ts'
+import type { Attribute } from '../tables/entities.ts'
+import type { ObjectTable } from '../tables/objects.ts'
 
 const completed: readonly Attribute[] = ['cluster', ...objectEndFields]
 const filled: readonly Attribute[] = ['zone']

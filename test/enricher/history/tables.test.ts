@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { writeAddress } from '../../../runtime/block/address.ts'
 import { AddressTable, doubts, entityOf, isCrowd, notFound } from '../../../enricher/tables/address-table.ts'
 import { IdentityTable } from '../../../enricher/tables/identities.ts'
-import { ObjectTable, attributes } from '../../../enricher/tables/objects.ts'
+import { attributes } from '../../../enricher/tables/entities.ts'
+import { ObjectTable } from '../../../enricher/tables/objects.ts'
 import { type ObjectVersion, openEnd } from '../../../schema/object.ts'
 
 const second = 1_000_000
