@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { openBlock } from '../runtime/block/message.ts'
 import { Writer } from '../runtime/block/writer.ts'
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
@@ -71,6 +72,8 @@ export async function enrich(assignment: Assignment, pipeline: Pipeline): Promis
       repeated(message)
       return undefined
     }
+    // Blocks that wait on the bus would be enriched without a pause, and the batch before would not be sent meanwhile.
+    await turn()
     try {
       const draft = new Draft(kind, openBlock(message))
       await settled?.(draft, { read, published: message.time, signal: assignment.signal })

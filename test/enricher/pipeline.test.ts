@@ -1,5 +1,7 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import { runEnricher } from '../../enricher/main.ts'
+import { enrich } from '../../enricher/pipeline.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
 import { openEnd } from '../../schema/object.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
@@ -184,4 +186,35 @@ test('told to stop while it loads the objects, it stops', async t => {
   const { context, stop } = testService()
   stop()
   await t.throwsAsync(runEnricher({ bus: bus.bus, clickhouse: database.clickhouse, options: { batch } }, context), { name: 'AbortError' })
+})
+
+test('a batch is sent between the blocks of the next, however many of them wait', async t => {
+  await using bus = await openTestBus()
+  await bus.bus.publish(flowTopic, await Promise.all(Array.from({ length: 40 }, (_, block) => messageOf('flow', flowsOf(block, 100)))))
+  let enriched = 0
+  const meanwhile: number[] = []
+  const sending = {
+    async write() {
+      const before = enriched
+      for (let chunk = 0; chunk < 4; chunk++) await turn()
+      meanwhile.push(enriched - before)
+    },
+  }
+  const counting = { name: 'counting', enrich: () => void enriched++ }
+  const failed = async (_: unknown, error?: Error) => t.fail(String(error))
+  await using _ = await bus.bus.subscribe(flowTopic, 'enrich', assignment =>
+    enrich(assignment, {
+      kind: kinds.flow,
+      steps: [counting],
+      sink: sending,
+      limits: { maxRows: 1000, maxParts: 1, maxWaitMs: 50 },
+      unreadable: failed,
+      repeated: failed,
+    }),
+  )
+  await until('all batches', async () => meanwhile.length === 4)
+  t.true(
+    meanwhile.every(blocks => blocks <= 4),
+    `blocks enriched while four chunks were sent: ${meanwhile}`,
+  )
 })
