@@ -1,6 +1,6 @@
 // From the bus to ClickHouse: blocks of flows wait on an embedded bus, the enricher attributes and stores them, rollups included.
 // Bus and enricher in this process, ClickHouse in another, on all cores there are.
-// node test/benchmarks/store.ts [rows] [pods] [batch rows]
+// node test/benchmarks/store.ts [rows] [pods] [rows of an INSERT]
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -19,11 +19,13 @@ import { testService } from '../helpers/service.ts'
 import { flowBlock, podVersions } from '../helpers/traffic.ts'
 import { until } from '../helpers/wait.ts'
 
-const rows = Number(process.argv[2] ?? 6_000_000)
+const rows = Number(process.argv[2] ?? 12_000_000)
 const pods = Number(process.argv[3] ?? 2000)
 const maxRows = Number(process.argv[4] ?? 400_000)
 const rowsPerBlock = 8192
-const blocks = Math.ceil(rows / rowsPerBlock)
+/** Two INSERTs at a time; batches are full, for one that is not would wait five seconds for more. */
+const blocksPerBatch = 2 * Math.ceil(maxRows / rowsPerBlock)
+const blocks = Math.ceil(rows / rowsPerBlock / blocksPerBatch) * blocksPerBatch
 const log = openLog({ level: 'warn' })
 
 const directory = await mkdtemp(path.join(tmpdir(), 'weir-bench-'))
@@ -47,7 +49,7 @@ const directory = await mkdtemp(path.join(tmpdir(), 'weir-bench-'))
     await bus.publish(topicOf(kinds.flow), [message])
   }
   console.log(
-    `${blocks} blocks of ${rowsPerBlock} flows, ${(bytes / blocks / rowsPerBlock).toFixed(1)} B a flow on the bus, ${pods} pods, batches of ${maxRows}`,
+    `${blocks} blocks of ${rowsPerBlock} flows, ${(bytes / blocks / rowsPerBlock).toFixed(1)} B a flow on the bus, ${pods} pods, INSERTs of ${maxRows}`,
   )
 
   const { context, stop } = testService()
