@@ -8,14 +8,25 @@ import type { Message } from './bus/bus.ts'
 /** What is not numbered by a collector. */
 const ofNobody = (): Origin => ({ collector: '', run: 0, sequence: 0 })
 
-/** Makes messages of versions of objects, one after the other: each is by its key, and may have headers of its own beside those of a block. */
+/**
+ * Makes messages of versions of objects: each is by its key, and may have headers of its own beside those of a block. It may be asked for
+ * several at once and makes one after the other, for all are made in the same memory.
+ */
 export function objectMessages(originOf = ofNobody) {
   const builder = new BlockBuilder(kinds.object, 1)
-  return async (version: ObjectVersion, own?: Readonly<Record<string, string>>): Promise<Message> => {
+  let before: Promise<unknown> = Promise.resolve()
+
+  async function make(version: ObjectVersion, own?: Readonly<Record<string, string>>): Promise<Message> {
     builder.reset()
     builder.add(version)
     const { headers, ...message } = await blockMessage(builder, originOf())
     return { ...message, headers: { ...headers, ...own }, key: objectKey(version) }
+  }
+
+  return (version: ObjectVersion, own?: Readonly<Record<string, string>>): Promise<Message> => {
+    const made = before.then(() => make(version, own))
+    before = made.catch(() => {})
+    return made
   }
 }
 

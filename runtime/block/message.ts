@@ -26,7 +26,10 @@ export interface Origin {
   silent?: string
 }
 
-/** The block as a message: Native format, under zstd unless it is small, with what a reader must know before it looks inside in the headers. */
+/**
+ * The block as a message: Native format, under zstd unless it is small, with what a reader must know before it looks inside in the headers.
+ * The builder is not to be touched before it resolves.
+ */
 export async function blockMessage(builder: BlockBuilder, { collector, run, sequence, peers, silent }: Origin): Promise<Message> {
   const { kind, rows, minTime, maxTime } = builder
   const ids = builder.ids.slice(0, rows * 8)

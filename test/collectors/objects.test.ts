@@ -49,6 +49,19 @@ test('what was removed from the bus is not found again', async t => {
   )
 })
 
+test('what several clusters tell at once is stored as each told it, however large', async t => {
+  await using opened = await openTestBus()
+  const open = () => openObjectLog({ bus: opened.bus, collector: 'c', log: quietLog, signal: new AbortController().signal })
+  const log = open()
+  const specOf = (cluster: string, number: number) => JSON.stringify(Array.from({ length: 1000 }, (_, i) => `${cluster}${number}/${i}`))
+  const told = (cluster: string) => Array.from({ length: 50 }, (_, i) => pod(`${cluster}${i}`, { cluster, spec: specOf(cluster, i) }))
+  await Promise.all(['a', 'b', 'c'].map(cluster => log.publish(told(cluster))))
+  for (const cluster of ['a', 'b', 'c']) {
+    const standing = await open().standing('kubernetes', cluster)
+    t.deepEqual(new Map(standing.map(({ name, spec }) => [name, spec])), new Map(told(cluster).map(({ name, spec }) => [name, spec])))
+  }
+})
+
 test('who has nothing to tell says that it is there', async t => {
   await using opened = await openTestBus()
   const stop = new AbortController()
