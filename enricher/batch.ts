@@ -1,3 +1,4 @@
+import type { Writer } from '../runtime/block/writer.ts'
 import type { Assignment, Delivered } from '../runtime/bus/bus.ts'
 import { manyRecords } from '../schema/record.ts'
 import type { Tag } from './tag.ts'
@@ -5,6 +6,8 @@ import type { Tag } from './tag.ts'
 export interface StoredBlock {
   rows: number
   bytes: Uint8Array
+  /** What the bytes are a view of, where another block may be written to it once this one is stored. */
+  memory?: Writer
 }
 
 /** The blocks of consecutive messages, stored with one INSERT. */

@@ -2,6 +2,9 @@ import { setImmediate as turn } from 'node:timers/promises'
 import test from 'ava'
 import { runEnricher } from '../../enricher/main.ts'
 import { enrich } from '../../enricher/pipeline.ts'
+import type { Sink } from '../../enricher/sink/sink.ts'
+import type { Draft } from '../../enricher/step.ts'
+import { Block } from '../../runtime/block/block.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
 import { openEnd } from '../../schema/object.ts'
 import { deadLetterTopic, kinds, topicOf } from '../../schema/record.ts'
@@ -217,4 +220,37 @@ test('a batch is sent between the blocks of the next, however many of them wait'
     meanwhile.every(blocks => blocks <= 4),
     `blocks enriched while four chunks were sent: ${meanwhile}`,
   )
+})
+
+test('what is being stored stays as it was enriched, though memory is used again', async t => {
+  await using bus = await openTestBus()
+  const blocks = 60
+  await bus.bus.publish(flowTopic, await Promise.all(Array.from({ length: blocks }, (_, block) => messageOf('flow', flowsOf(block, 100)))))
+  let enriched = 0
+  const marking = {
+    name: 'marking',
+    enrich: (draft: Draft) => draft.setPorts('server_port', new Uint16Array(draft.block.rows).fill(++enriched)),
+  }
+  const stored: number[] = []
+  const memories = new Set<ArrayBufferLike>()
+  const storing: Sink = {
+    async write(_, part) {
+      for (let chunk = 0; chunk < 30; chunk++) await turn()
+      for (const { bytes } of part.blocks) {
+        memories.add(bytes.buffer)
+        stored.push(...new Set(new Block(bytes).numbers('server_port')))
+      }
+    },
+  }
+  const failed = async (_: unknown, error?: Error) => t.fail(String(error))
+  const limits = { maxRows: 500, maxParts: 2, maxWaitMs: 50 }
+  await using _ = await bus.bus.subscribe(flowTopic, 'enrich', assignment =>
+    enrich(assignment, { kind: kinds.flow, steps: [marking], sink: storing, limits, unreadable: failed, repeated: failed }),
+  )
+  await until('all blocks', async () => stored.length >= blocks)
+  t.deepEqual(
+    stored,
+    Array.from({ length: blocks }, (_, block) => block + 1),
+  )
+  t.true(memories.size < blocks / 2, `${memories.size} memories for ${blocks} blocks`)
 })
