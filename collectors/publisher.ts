@@ -57,7 +57,7 @@ export function openPublisher({
   instruments,
   signal,
   flushWithinMs = 5000,
-  rowsPerBlock = 8192,
+  rowsPerBlock,
   maxBlockAgeMs = 250,
   retryMs = 500,
   slowMs = 2000,

@@ -9,6 +9,8 @@ import { Writer } from './writer.ts'
 
 /** Rows beyond the capacity: one thing a source reads may make a few rows, of which the last still fit into a block that has become full. */
 const spareRows = 16
+/** Rows of a block, unless said otherwise. What it says of its labels costs each reader once a block; docs/decisions/0019-rows-of-a-block.md. */
+export const rowsPerBlock = 16_384
 const unlimited: ReadonlyMap<string, LabelBudget> = new Map()
 
 /**
@@ -31,7 +33,7 @@ export class BlockBuilder {
   readonly #out = new Writer()
 
   /** `budgets` of its labels, by name, may be shared with other builders. */
-  constructor(kind: RecordKind, capacity = 8192, budgets = unlimited) {
+  constructor(kind: RecordKind, capacity = rowsPerBlock, budgets = unlimited) {
     if (capacity > 60_000) throw new RangeError(`a block holds at most 60000 rows, got ${capacity}`)
     this.kind = kind
     this.capacity = capacity

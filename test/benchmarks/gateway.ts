@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { openObjectLog } from '../../collectors/objects.ts'
+import { rowsPerBlock } from '../../runtime/block/builder.ts'
 import { blockMessage } from '../../runtime/block/message.ts'
 import { type KafkaBus, openKafkaBus } from '../../runtime/bus/kafka.ts'
 import { type ClickHouse, openClickHouse } from '../../runtime/clickhouse/client.ts'
@@ -25,14 +26,13 @@ const { values } = parseArgs({
   options: { rows: { type: 'string', default: '2000000' }, pods: { type: 'string', default: '2000' }, peer: { type: 'string' } },
 })
 const [rows, pods] = [Number(values.rows), Number(values.pods)]
-const rowsPerBlock = 8192
 const blocks = Math.ceil(rows / rowsPerBlock)
 /** Different blocks; they come again and again. */
 const distinct = 10
 const log = openLog({ level: 'warn' })
 const silent = openLog({ write: () => {} })
 const blockOf = (number: number) =>
-  flowBlock({ pods, rows: rowsPerBlock, claims: true, time: Date.now() * 1000 - 600e6 + (number % distinct) * 245_760 })
+  flowBlock({ pods, rows: rowsPerBlock, claims: true, time: Date.now() * 1000 - 600e6 + (number % distinct) * rowsPerBlock * 30 })
 
 interface World {
   directory: string

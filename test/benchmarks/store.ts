@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { migrate } from '../../deploy/migrate.ts'
 import { runEnricher } from '../../enricher/main.ts'
+import { rowsPerBlock } from '../../runtime/block/builder.ts'
 import { blockMessage } from '../../runtime/block/message.ts'
 import { openEmbeddedBus } from '../../runtime/bus/embedded.ts'
 import { openClickHouse } from '../../runtime/clickhouse/client.ts'
@@ -22,7 +23,6 @@ import { until } from '../helpers/wait.ts'
 const rows = Number(process.argv[2] ?? 12_000_000)
 const pods = Number(process.argv[3] ?? 2000)
 const maxRows = Number(process.argv[4] ?? 400_000)
-const rowsPerBlock = 8192
 /** Two INSERTs at a time; batches are full, for one that is not would wait five seconds for more. */
 const blocksPerBatch = 2 * Math.ceil(maxRows / rowsPerBlock)
 const blocks = Math.ceil(rows / rowsPerBlock / blocksPerBatch) * blocksPerBatch
@@ -43,7 +43,7 @@ const directory = await mkdtemp(path.join(tmpdir(), 'weir-bench-'))
   let bytes = 0
   const start = Date.now() * 1000 - 600_000_000
   for (let block = 0; block < blocks; block++) {
-    const builder = flowBlock({ pods, rows: rowsPerBlock, claims: true, time: start + block * 245_760 })
+    const builder = flowBlock({ pods, rows: rowsPerBlock, claims: true, time: start + block * rowsPerBlock * 30 })
     const message = await blockMessage(builder, { collector: 'bench', run: 0, sequence: block })
     bytes += message.body.length
     await bus.publish(topicOf(kinds.flow), [message])

@@ -13,8 +13,13 @@ export interface Running extends AsyncDisposable {
   kill(): Promise<void>
 }
 
+interface Named {
+  collector?: string
+  rowsPerBlock?: number
+}
+
 /** Runs a source as the collector does. */
-export function start<O>(source: Source<O>, options: O, bus: Bus, { collector = 'test', rowsPerBlock = 8192 } = {}): Running {
+export function start<O>(source: Source<O>, options: O, bus: Bus, { collector = 'test', rowsPerBlock }: Named = {}): Running {
   const statuses: SourceStatus[] = []
   const log: string[] = []
   const discarded = new Map<string, number>()

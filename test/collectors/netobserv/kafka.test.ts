@@ -42,7 +42,7 @@ function promises() {
       compression,
       messages: sizes.map(bytes => ({ key: `pair ${bytes % 5}`, value: encodeRecord(record({ bytes })) })),
     })
-  const read = (bus: Bus, topic: string, more: Partial<NetobservKafkaOptions> = {}, rowsPerBlock = 8192) => {
+  const read = (bus: Bus, topic: string, more: Partial<NetobservKafkaOptions> = {}, rowsPerBlock?: number) => {
     const options = { brokers: brokers.addresses, topic, group: `of ${topic}`, session_seconds: 3, cluster: 'home', ...more }
     return start(netobservKafka, options, bus, { rowsPerBlock })
   }

@@ -24,7 +24,7 @@ interface Receiving extends AsyncDisposable {
   port: number
 }
 
-async function receive(bus: Bus, options: NetobservOptions = {}, rowsPerBlock = 8192): Promise<Receiving> {
+async function receive(bus: Bus, options: NetobservOptions = {}, rowsPerBlock?: number): Promise<Receiving> {
   const running = start(netobserv, { port: 0, cluster: 'home', ...options }, bus, { rowsPerBlock })
   const status = await until('the port', () => running.statuses.at(-1))
   return { running, port: (status.detail as { port: number }).port, [Symbol.asyncDispose]: () => running[Symbol.asyncDispose]() }

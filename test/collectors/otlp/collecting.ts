@@ -17,7 +17,7 @@ export interface Collecting extends AsyncDisposable {
   discarded: Map<string, number>
 }
 
-export function collecting(bus: Bus, { rowsPerBlock = 8192 } = {}): Collecting {
+export function collecting(bus: Bus, { rowsPerBlock }: { rowsPerBlock?: number } = {}): Collecting {
   const received = new Map<string, number>()
   const discarded = new Map<string, number>()
   const add = (to: Map<string, number>, key: string, count: number) => void (count && to.set(key, (to.get(key) ?? 0) + count))
@@ -31,8 +31,15 @@ export function collecting(bus: Bus, { rowsPerBlock = 8192 } = {}): Collecting {
   return { context, received, discarded, [Symbol.asyncDispose]: () => outbox[Symbol.asyncDispose]() }
 }
 
+interface Taking {
+  limits?: Partial<typeof defaultLimits>
+  source?: string
+  cluster?: string
+  rowsPerBlock?: number
+}
+
 /** What is on the bus after these exports were taken. */
-export async function takenTraces(exports: readonly Buffer[], { limits = {}, source = 'otlp', cluster = '', rowsPerBlock = 8192 } = {}) {
+export async function takenTraces(exports: readonly Buffer[], { limits = {}, source = 'otlp', cluster = '', rowsPerBlock }: Taking = {}) {
   await using running = await openTestBus()
   await using to = collecting(running.bus, { rowsPerBlock })
   const taker = new TraceTaker({ limits: { ...defaultLimits, ...limits }, cluster, source }, to.context)
