@@ -113,7 +113,10 @@ export async function openChannel({
       if (!answer) throw new GrpcError('INTERNAL', `an empty answer to ${path}`)
       return answer
     },
-    stream: async (path, request, signal, take) => run(open(path, request), signal, take),
+    async stream(path, request, signal, take) {
+      signal.throwIfAborted()
+      await run(open(path, request), signal, take)
+    },
     async [Symbol.asyncDispose]() {
       stopWatching()
       session.destroy()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import fc from 'fast-check'
 import { connect, parseAddress } from '../../../collectors/address.ts'
@@ -85,6 +86,14 @@ test('an idle peer that answers is kept', async t => {
   const connection = await connect(parseAddress(server.address, 'collect.hubble.address'), false)
   await using channel = await openChannel({ authority: 'test', connection, idleMs: 100, answerMs: 400 })
   await t.notThrowsAsync(channel.stream('/observer.Observer/GetFlows', Buffer.alloc(0), new AbortController().signal, () => {}))
+})
+
+test('a stream that is told to stop before it begins does not begin', async t => {
+  await using server = await openObserverServer(() => {})
+  const connection = await connect(parseAddress(server.address, 'collect.hubble.address'), false)
+  await using channel = await openChannel({ authority: 'test', connection })
+  const stream = channel.stream('/observer.Observer/GetFlows', Buffer.alloc(0), AbortSignal.abort(), () => {})
+  await t.throwsAsync(Promise.race([stream, sleep(3000)]), { name: 'AbortError' })
 })
 
 test('ids are remembered exactly, up to the capacity and no further', t => {
