@@ -1,3 +1,4 @@
+import { objectEndFields } from '../../schema/ends.ts'
 import { type Identity, readIdentity } from '../mesh/identity.ts'
 import { type Struct, structIn, textOf } from './struct.ts'
 
@@ -16,19 +17,7 @@ export interface Claims {
   spiffe_id_source?: 'certificate' | 'claim'
 }
 
-export const claimNames = [
-  'cluster',
-  'namespace',
-  'pod',
-  'workload',
-  'workload_kind',
-  'service',
-  'service_account',
-  'dns_name',
-  'node',
-  'spiffe_id',
-  'spiffe_id_source',
-] as const satisfies readonly (keyof Claims)[]
+export const claimNames = ['cluster', ...objectEndFields, 'dns_name'] as const satisfies readonly (keyof Claims)[]
 
 /** Kinds of the owners Kubernetes gives pods, by the resource of their path. */
 const kinds: Readonly<Record<string, string>> = {

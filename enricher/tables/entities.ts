@@ -1,21 +1,10 @@
+import { objectEndFields } from '../../schema/ends.ts'
 import type { ObjectVersion } from '../../schema/object.ts'
 import { serviceOf } from '../ends/listening.ts'
 import { Numbered } from './numbered.ts'
 
 /** What is known of an entity, each a text. */
-export const attributes = [
-  'cluster',
-  'namespace',
-  'pod',
-  'workload',
-  'workload_kind',
-  'service',
-  'service_account',
-  'node',
-  'zone',
-  'spiffe_id',
-  'spiffe_id_source',
-] as const
+export const attributes = ['cluster', ...objectEndFields, 'zone'] as const
 export type Attribute = (typeof attributes)[number]
 
 /** What an entity's attributes are found by: most are those of many pods, so each set of them is kept once. */
