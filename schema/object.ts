@@ -72,5 +72,8 @@ export type ObjectVersion = RecordOf<typeof objectFields>
 
 /** Identifies one version across its updates; the key of its message on the bus. */
 export function objectKey(version: ObjectVersion): string {
-  return `${version.cluster ?? ''}/${version.kind}/${version.uid}/${version.valid_from}`
+  return `${objectName(version)}/${version.valid_from}`
 }
+
+/** What all versions of an object have in common. */
+export const objectName = ({ cluster = '', kind, uid }: ObjectVersion) => `${cluster}/${kind}/${uid}`

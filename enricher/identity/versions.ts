@@ -1,4 +1,4 @@
-import type { ObjectVersion } from '../../schema/object.ts'
+import { type ObjectVersion, objectName } from '../../schema/object.ts'
 import type { Stretch } from './stretch.ts'
 
 /** What was so from `from` until before `to`, microseconds. */
@@ -29,8 +29,8 @@ export class Versions<T> {
 
   /** Takes a version in; what it says is read from it once. Answers what is known of it now. */
   put(version: ObjectVersion, read: () => T): Version<T> {
-    const { cluster = '', kind, uid, valid_from: from = 0, valid_to: to = Infinity } = version
-    const object = `${cluster}/${kind}/${uid}`
+    const { valid_from: from = 0, valid_to: to = Infinity } = version
+    const object = objectName(version)
     const versions = this.#objects.get(object)
     const known = versions?.find(version => version.from === from)
     if (known) {

@@ -1,5 +1,5 @@
 import { writeAddress } from '../../runtime/block/address.ts'
-import { type ObjectVersion, openEnd } from '../../schema/object.ts'
+import { type ObjectVersion, objectName, openEnd } from '../../schema/object.ts'
 import { Listening } from '../ends/listening.ts'
 import { AddressTable } from './address-table.ts'
 import { Endings } from './endings.ts'
@@ -106,7 +106,7 @@ export class ObjectTable {
     if (kind === 'cluster') return this.heartbeats.beat(cluster, version.time ?? 0)
     if (kind === 'history') return this.forget(version.time ?? 0)
     this.#forgetSome(mostForgotten.meanwhile)
-    if (kind === 'node' && zone) this.#entities.learnZone(`${cluster}/${name}`, { zone, object: `${cluster}/node/${version.uid}` })
+    if (kind === 'node' && zone) this.#entities.learnZone(`${cluster}/${name}`, { zone, object: objectName(version) })
     if (kind === 'service') for (const port of version.ports ?? []) this.#serverPorts.add(Number(port.split('/')[1]))
     if (kind === 'pod' || kind === 'node' || kind === 'service') this.#addVersion(version, kind)
     if (kind === 'service') this.listening.end(version)
@@ -150,7 +150,7 @@ export class ObjectTable {
 
   #addVersion(version: ObjectVersion, kind: EntityKind): void {
     const { cluster = '', valid_from: from = 0, valid_to: to = Infinity, ended_after: endedAfter = 0 } = version
-    const name = `${cluster}/${kind}/${version.uid}`
+    const name = objectName(version)
     const told = this.#objects.get(name)
     const known = told?.versions.find(one => one.from === from)
     // Told again, or late: nothing asks for it, but that it may end another of its object.
