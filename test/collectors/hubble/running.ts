@@ -1,4 +1,4 @@
-import { openPublisher } from '../../../collectors/publisher.ts'
+import { type PublisherOptions, openPublisher } from '../../../collectors/publisher.ts'
 import type { Source, SourceStatus } from '../../../collectors/source.ts'
 import type { Bus } from '../../../runtime/bus/bus.ts'
 import { openBlock } from '../../../runtime/block/message.ts'
@@ -13,13 +13,13 @@ export interface Running extends AsyncDisposable {
   kill(): Promise<void>
 }
 
-interface Named {
-  collector?: string
-  rowsPerBlock?: number
-}
-
 /** Runs a source as the collector does. */
-export function start<O>(source: Source<O>, options: O, bus: Bus, { collector = 'test', rowsPerBlock }: Named = {}): Running {
+export function start<O>(
+  source: Source<O>,
+  options: O,
+  bus: Bus,
+  { collector = 'test', rowsPerBlock }: Partial<PublisherOptions> = {},
+): Running {
   const statuses: SourceStatus[] = []
   const log: string[] = []
   const discarded = new Map<string, number>()
