@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { Intake, Stream } from './intake.ts'
 
@@ -11,8 +12,7 @@ export async function followStream(
   signal: AbortSignal,
   maxLineBytes: number,
 ): Promise<void> {
-  const stop = () => void input.destroy()
-  signal.addEventListener('abort', stop, { once: true })
+  using _ = addAbortListener(signal, () => void input.destroy())
   let rest: Buffer = Buffer.alloc(0)
   try {
     for await (const chunk of input) {
@@ -27,7 +27,5 @@ export async function followStream(
     if (rest.length) await intake.take(stream, rest, 0)
   } catch (error) {
     if (!signal.aborted) throw error
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

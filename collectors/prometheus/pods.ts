@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CoreV1Api, KubeConfig, V1Pod, Watch } from '@kubernetes/client-node'
 import { ConfigError } from '../../runtime/error.ts'
@@ -184,15 +185,12 @@ class PodsApi {
       else if (phase === 'DELETED') pods.delete(pod)
     }
     const watching = await this.#watch.watch(path, query, take, end)
-    const stop = () => watching.abort()
-    signal.addEventListener('abort', stop, { once: true })
+    using _ = addAbortListener(signal, () => watching.abort())
     try {
       await ended.promise
     } catch (error) {
       if ((error as { statusCode?: number }).statusCode !== 410) throw error
       version = ''
-    } finally {
-      signal.removeEventListener('abort', stop)
     }
     return version
   }

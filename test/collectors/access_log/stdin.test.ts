@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { Intake } from '../../../collectors/access_log/intake.ts'
+import { Intake, type Stream } from '../../../collectors/access_log/intake.ts'
 import { followStream } from '../../../collectors/access_log/stdin.ts'
 import type { Source } from '../../../collectors/source.ts'
 import { openTestBus } from '../../helpers/bus.ts'
@@ -31,4 +32,11 @@ test('lines of a stream are read however they are cut, to the last one, and one 
     Array.from({ length: 51 }, (_, index) => index),
   )
   t.is(running.discarded.get('too_large'), 1)
+})
+
+test('told to stop before it begins, it waits for no line', async t => {
+  const input = new Readable({ read() {} })
+  const following = followStream(input, {} as Stream, {} as Intake, AbortSignal.abort(), 4096).then(() => 'ended')
+  t.is(await Promise.race([following, sleep(3000, 'waits')]), 'ended')
+  t.true(input.destroyed)
 })
